@@ -1,0 +1,161 @@
+//! Text as the reference reads it: UTF-8 with replacement, universal newlines, Python's idea of white space; and
+//! the one place that makes text from outside harmless for a terminal.
+
+use std::borrow::Cow;
+
+/// Whether Python's `str.strip` removes this character: Unicode white space, and the separators U+001C to U+001F.
+#[must_use]
+pub fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// Trims both ends as Python's `str.strip` does.
+#[must_use]
+pub fn strip(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// Trims the end as Python's `str.rstrip` does.
+#[must_use]
+pub fn strip_end(text: &str) -> &str {
+    text.trim_end_matches(is_space)
+}
+
+/// Bytes as the text that the reference's text mode would read: invalid UTF-8 becomes U+FFFD; CRLF and a lone CR
+/// become LF (PROTOCOL section 1). Borrows when nothing has to change.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => normalize_newlines(text),
+        Cow::Owned(text) if memchr::memchr(b'\r', text.as_bytes()).is_none() => Cow::Owned(text),
+        Cow::Owned(text) => Cow::Owned(normalize_newlines(&text).into_owned()),
+    }
+}
+
+/// CRLF and lone CR as LF. Borrows when there is no CR.
+#[must_use]
+pub fn normalize_newlines(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\r', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\r' {
+            if chars.peek() == Some(&'\n') {
+                chars.next();
+            }
+            out.push('\n');
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Whether a header value may be written: no line break and no control character (PROTOCOL section 9), which a tab
+/// is not counted as, since old messages carry tabs in subjects.
+#[must_use]
+pub fn is_header_safe(value: &str) -> bool {
+    !value.chars().any(|c| (c.is_control() && c != '\t') || c == '\u{2028}' || c == '\u{2029}')
+}
+
+/// Text from outside, made harmless for a terminal: every control character but LF and tab (so also ESC, CSI, BEL,
+/// CR and backspace) and every bidirectional override is replaced by U+FFFD. Borrows when nothing has to change.
+#[must_use]
+pub fn for_terminal(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_terminal_hostile) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|c| if is_terminal_hostile(c) { '\u{fffd}' } else { c }).collect())
+}
+
+/// As [`for_terminal`], for a value that must stay on one line: LF and tab become a space as well.
+#[must_use]
+pub fn for_terminal_line(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| is_terminal_hostile(c) || c == '\n' || c == '\t') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(
+        text.chars()
+            .map(|c| match c {
+                '\n' | '\t' => ' ',
+                c if is_terminal_hostile(c) => '\u{fffd}',
+                c => c,
+            })
+            .collect(),
+    )
+}
+
+fn is_terminal_hostile(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The first `limit` characters, for previews and index lines.
+#[must_use]
+pub fn prefix(text: &str, limit: usize) -> &str {
+    text.char_indices().nth(limit).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
+}
+
+/// Lower-case hex.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// Bytes from hex of either case; `None` for an odd length or anything that is not a hex digit.
+#[must_use]
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 2 != 0 {
+        return None;
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    text.as_bytes()
+        .chunks_exact(2)
+        .map(|pair| match pair {
+            [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newlines_become_lf() {
+        assert_eq!(decode(b"a\r\nb\rc\n"), "a\nb\nc\n");
+        assert_eq!(decode(b"\xff\r\n"), "\u{fffd}\n");
+        assert!(matches!(decode(b"plain\n"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn strip_is_pythons() {
+        assert_eq!(strip("\u{1c}\u{a0} x \u{3000}\u{1f}"), "x");
+        assert_eq!(strip("\u{200b}x"), "\u{200b}x");
+    }
+
+    #[test]
+    fn terminal_text_keeps_no_escape() {
+        assert_eq!(for_terminal("a\x1b[31m\u{9b}2J\u{202e}b\n"), "a\u{fffd}[31m\u{fffd}2J\u{fffd}b\n");
+        assert_eq!(for_terminal_line("a\nb\tc"), "a b c");
+    }
+
+    #[test]
+    fn hex_round_trip() {
+        assert_eq!(hex(&[0, 0xab, 0xff]), "00abff");
+        assert_eq!(unhex("00ABff"), Some(vec![0, 0xab, 0xff]));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("zz"), None);
+    }
+
+    #[test]
+    fn prefix_counts_characters() {
+        assert_eq!(prefix("日本語", 2), "日本");
+        assert_eq!(prefix("ab", 5), "ab");
+    }
+}
