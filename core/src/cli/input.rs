@@ -23,14 +23,26 @@ pub struct Input {
     /// The file's path as the command line names it, `-` for standard input.
     pub name: String,
     /// Its content.
-    pub bytes: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl Input {
+    /// What was read from a file of this name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        Self { name: name.into(), bytes }
+    }
+
     /// The last part of the path, of either kind of slash.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.name.rsplit(['/', '\\']).next().unwrap_or_default()
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The content as text.

@@ -4,6 +4,8 @@
 //! ([`Arguments`]), and how its outcome is shown ([`Show`]).
 
 pub mod input;
+mod mail;
+mod network;
 pub mod page;
 
 use std::ffi::OsString;
@@ -109,6 +111,20 @@ macro_rules! subcommands {
 }
 
 subcommands! {
+    /// Sync, then list the inbox
+    Inbox(mail::InboxArgs);
+    /// Show a message and mark it read
+    Read(mail::ReadArgs);
+    /// Sign, queue and deliver a message
+    Send(mail::SendArgs);
+    /// Answer a message
+    Reply(mail::ReplyArgs);
+    /// Search all messages
+    Search(mail::SearchArgs);
+    /// Messages that policy holds back
+    Held(mail::HeldArgs);
+    /// Sync again and again
+    Daemon(network::DaemonArgs);
 }
 
 /// Makes [`Show`] for the outcomes.
@@ -124,8 +140,7 @@ macro_rules! shown {
     };
 }
 
-shown! {
-}
+shown! { Daemon Held Inbox Read Search Sent }
 
 /// A command line that was understood.
 #[derive(Debug)]

@@ -4,8 +4,14 @@
 //! A family's file holds, top-down: the arguments (`struct`s that hold only checked values), the outcome (what `--json` shows, field by
 //! field), the error if it has its own, the command.
 
+pub mod daemon;
 pub mod error;
+pub mod inbox;
+pub mod mail;
 pub mod outcome;
+pub mod read;
+pub mod search;
+pub mod send;
 pub mod session;
 
 pub use error::Error;
@@ -37,6 +43,20 @@ macro_rules! commands {
 }
 
 commands! {
+    /// `daemon`
+    Daemon(daemon::Daemon) => daemon::daemon;
+    /// `held`
+    Held(read::Held) => read::held;
+    /// `inbox`
+    Inbox(inbox::Inbox) => inbox::inbox;
+    /// `read`
+    Read(read::Read) => read::read;
+    /// `reply`
+    Reply(send::Reply) => send::reply;
+    /// `search`
+    Search(search::Search) => search::search;
+    /// `send`
+    Send(send::Send) => send::send;
 }
 
 /// A command as an operation.

@@ -20,4 +20,28 @@ macro_rules! outcomes {
 }
 
 outcomes! {
+    /// Of `daemon`.
+    Daemon(super::daemon::DaemonOutcome);
+    /// Of `held`.
+    Held(super::read::HeldOutcome);
+    /// Of `inbox`.
+    Inbox(super::inbox::InboxListing);
+    /// Of `read`.
+    Read(super::read::ReadMessage);
+    /// Of `search`.
+    Search(super::search::Found);
+    /// Of `send` and `reply`.
+    Sent(super::send::Sent);
+}
+
+impl Outcome {
+    /// The process's exit code: most commands that give an outcome are done (0).
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Daemon(outcome) => outcome.exit_code(),
+            Self::Sent(outcome) => outcome.exit_code(),
+            _ => 0,
+        }
+    }
 }

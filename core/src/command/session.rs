@@ -1,7 +1,6 @@
 //! One command's view of the mailbox: its config, its paths, its door to the host.
 
 use crate::engine::cx::Cx;
-use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::engine::op::Op;
@@ -11,6 +10,7 @@ use crate::protocol::identity::Identity;
 use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
 use crate::protocol::text;
 use crate::protocol::time::Day;
+use crate::sync::Mailbox;
 
 use super::error::Error;
 
@@ -202,38 +202,32 @@ impl Session {
         Err(Error::IdentityRace { path: self.shown(&place) })
     }
 
+    /// What the delivery cycle works on.
+    #[must_use]
+    pub fn mailbox(&self) -> Mailbox<'_> {
+        Mailbox { cx: &self.cx, config: &self.config, home: &self.home }
+    }
+
     /// The days of this mailbox, oldest first.
     ///
     /// # Errors
     /// When the agent's folder cannot be listed.
     pub async fn days(&self) -> Result<Vec<Day>, Error> {
-        self.days_of(&self.home).await
+        Ok(self.mailbox().days().await?)
     }
 
-    /// The days of an agent's mailbox, oldest first.
+    /// Reads the config again: another command may have changed it.
     ///
     /// # Errors
-    /// When the agent's folder cannot be listed.
-    pub async fn days_of(&self, home: &AgentHome) -> Result<Vec<Day>, Error> {
-        let entries = self.cx.list(&home.dir()).await?;
-        Ok(entries
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::Folder)
-            .filter_map(|entry| Day::parse(&entry.name))
-            .collect())
-    }
-
-    /// The addresses that have a folder among the mailboxes.
-    ///
-    /// # Errors
-    /// When the mailboxes folder cannot be listed.
-    pub async fn local_agents(&self) -> Result<Vec<Address>, Error> {
-        let entries = self.cx.list(&Place::new(Root::Mailboxes, RelPath::default())).await?;
-        Ok(entries
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::Folder)
-            .filter_map(|entry| Address::parse(&entry.name).ok())
-            .collect())
+    /// When it cannot be read; the old one stays.
+    pub async fn reload(&mut self) -> Result<(), Error> {
+        if let Some(bytes) = self.cx.read(&self.config_place).await? {
+            let agent = self.config.agent().clone();
+            let mut config = Config::parse(&bytes).map_err(|error| error.in_file(&self.config_shown))?;
+            config.override_agent(agent.as_str())?;
+            self.config = config;
+        }
+        Ok(())
     }
 
     /// Today, where the agent is.
