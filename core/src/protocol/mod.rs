@@ -9,3 +9,4 @@ pub mod id;
 pub mod layout;
 pub mod text;
 pub mod time;
+pub mod trust;
