@@ -27,3 +27,6 @@ mod area {
         case[key].as_str().unwrap_or_else(|| panic!("no text {key:?} in {case}"))
     }
 }
+
+#[path = "vectors/trust.rs"]
+mod trust;

@@ -9,4 +9,5 @@ pub mod id;
 pub mod layout;
 pub mod text;
 pub mod time;
+pub mod trust;
 pub mod verdict;
