@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtomic};
+use azall_core::engine::effect::{Answer, Effect, WriteAtomic};
 use azall_core::engine::error::Error;
 use azall_core::engine::event::Event;
 use azall_core::engine::op::{EffectId, Op, Output};
@@ -104,7 +105,7 @@ impl Round {
 #[derive(Default)]
 struct Work {
     /// Made when there is something to be done on another thread.
-    mailbox: Option<Mailbox>,
+    completions: Option<Completions>,
     in_flight: usize,
     threads: usize,
     queued: VecDeque<(EffectId, Effect)>,
@@ -155,8 +156,8 @@ impl Work {
     /// Waits for answers, the deadline (unix milliseconds) or, unless it was obeyed already, the interrupt.
     fn wait(&mut self, host: &Host, deadline: Option<i64>, is_cancelled: bool) -> io::Result<Answers> {
         let mut waiting = Vec::new();
-        if let Some(mailbox) = self.mailbox.as_ref().filter(|_| self.in_flight > 0) {
-            waiting.push(PollFd::from_borrowed_fd(mailbox.filled.as_fd(), PollFlags::IN));
+        if let Some(completions) = self.completions.as_ref().filter(|_| self.in_flight > 0) {
+            waiting.push(PollFd::from_borrowed_fd(completions.rung.as_fd(), PollFlags::IN));
         }
         if !is_cancelled {
             waiting.push(PollFd::from_borrowed_fd(host.interrupt().as_fd(), PollFlags::IN));
@@ -165,7 +166,7 @@ impl Work {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let done = self.mailbox.as_mut().map(Mailbox::empty).unwrap_or_default();
+        let done = self.completions.as_mut().map(Completions::empty).unwrap_or_default();
         self.in_flight -= done.len();
         self.threads -= done.iter().filter(|done| done.ends_thread).count();
         self.start_queued(host)?;
@@ -173,13 +174,13 @@ impl Work {
     }
 
     fn slot(&mut self) -> io::Result<Slot> {
-        let mailbox = match self.mailbox.take() {
-            Some(mailbox) => mailbox,
-            None => Mailbox::new()?,
-        };
-        let slot = mailbox.slot.duplicate();
-        self.mailbox = Some(mailbox);
-        slot
+        if let Some(completions) = &self.completions {
+            return Ok(completions.slot.clone());
+        }
+        let completions = Completions::new()?;
+        let slot = completions.slot.clone();
+        self.completions = Some(completions);
+        Ok(slot)
     }
 }
 
@@ -199,43 +200,40 @@ struct Done {
 }
 
 /// Where other threads put what is done, with a socket to wait on beside the interrupt's.
-struct Mailbox {
+struct Completions {
     done: Receiver<Done>,
-    filled: UnixStream,
+    rung: UnixStream,
     slot: Slot,
 }
 
-impl Mailbox {
+impl Completions {
     fn new() -> io::Result<Self> {
         let (sender, done) = channel();
-        let (filled, bell) = UnixStream::pair()?;
-        filled.set_nonblocking(true)?;
+        let (rung, bell) = UnixStream::pair()?;
+        rung.set_nonblocking(true)?;
         bell.set_nonblocking(true)?;
-        Ok(Self { done, filled, slot: Slot { sender, bell } })
+        Ok(Self { done, rung, slot: Slot { sender, bell: Arc::new(bell) } })
     }
 
     fn empty(&mut self) -> Vec<Done> {
         // First the socket, then the channel: what is put in between rings again.
         let mut rings = [0; 64];
-        while matches!((&self.filled).read(&mut rings), Ok(1..)) {}
+        while matches!((&self.rung).read(&mut rings), Ok(1..)) {}
         self.done.try_iter().collect()
     }
 }
 
-/// One thread's way to put something into a [`Mailbox`].
+/// Another thread's way into [`Completions`].
+#[derive(Clone)]
 struct Slot {
     sender: Sender<Done>,
-    bell: UnixStream,
+    bell: Arc<UnixStream>,
 }
 
 impl Slot {
-    fn duplicate(&self) -> io::Result<Self> {
-        Ok(Self { sender: self.sender.clone(), bell: self.bell.try_clone()? })
-    }
-
     /// Both fail only when the operation is over and nobody waits any more, or when the socket is full of rings.
-    fn put(mut self, done: Done) {
+    fn put(self, done: Done) {
         let _ = self.sender.send(done);
-        let _ = self.bell.write(&[0]);
+        let _ = (&*self.bell).write(&[0]);
     }
 }

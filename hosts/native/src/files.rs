@@ -49,10 +49,7 @@ pub fn read_file(roots: &Roots, effect: &ReadFile) -> Result<Vec<u8>, IoError> {
     }
     // A file that grows meanwhile is read on, but not beyond the limit.
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0).saturating_add(1));
-    File::from(file)
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed_std(&error))?;
+    File::from(file).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed_std(&error))?;
     if bytes.len() as u64 > *limit { Err(too_large()) } else { Ok(bytes) }
 }
 
