@@ -57,10 +57,10 @@ impl HttpClient {
         let uri: Uri = effect.url.parse().map_err(|_| IoError::new(IoErrorKind::Other, "not a URL"))?;
         let failed = |error| failed(&uri, &error);
         let agent = self.agent.get_or_init(|| agent(&self.options)).as_ref().map_err(Clone::clone)?;
-        let answered = match effect.body.as_slice() {
-            [] => call(agent, &uri, effect, ()),
-            body => call(agent, &uri, effect, body),
-        };
+        // Without a body a POST still says that its length is 0: not every server takes it otherwise.
+        let has_body = !effect.body.is_empty() || matches!(effect.method.as_str(), "POST" | "PUT" | "PATCH");
+        let answered =
+            if has_body { call(agent, &uri, effect, effect.body.as_slice()) } else { call(agent, &uri, effect, ()) };
         let (head, mut body) = answered.map_err(failed)?.into_parts();
         let body = read_body(&mut body, effect.limit).map_err(failed)?;
         Ok(HttpAnswer { status: head.status.as_u16(), headers: headers(&head.headers), body })
