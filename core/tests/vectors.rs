@@ -30,3 +30,8 @@ mod area {
 
 #[path = "vectors/trust.rs"]
 mod trust;
+
+#[path = "vectors/filter.rs"]
+mod filter;
+#[path = "vectors/sanitize.rs"]
+mod sanitize;
