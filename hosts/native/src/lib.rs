@@ -2,6 +2,7 @@
 //! loop that drives operations with them. It decides nothing; every decision is the core's. It runs on Unix.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod commit;
 pub mod drive;
