@@ -6,9 +6,15 @@
 
 pub mod address;
 pub mod filter;
+pub mod delivery;
+pub mod envelope;
 pub mod id;
+pub mod identity;
 pub mod layout;
+pub mod message;
 pub mod name;
+pub mod signature;
+pub mod spool;
 pub mod text;
 pub mod time;
 pub mod trust;
