@@ -5,6 +5,7 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod dedupe;
 pub mod filter;
 pub mod id;
 pub mod layout;
