@@ -8,6 +8,8 @@ pub mod address;
 pub mod dedupe;
 pub mod filter;
 pub mod id;
+pub(crate) mod json;
+pub mod keyring;
 pub mod layout;
 pub mod name;
 pub mod text;
