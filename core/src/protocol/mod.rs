@@ -8,6 +8,7 @@ pub mod address;
 pub mod dedupe;
 pub mod filter;
 pub mod id;
+pub mod index;
 pub(crate) mod json;
 pub mod keyring;
 pub mod layout;
