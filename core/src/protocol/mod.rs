@@ -5,11 +5,15 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod dedupe;
 pub mod filter;
 pub mod delivery;
 pub mod envelope;
 pub mod id;
 pub mod identity;
+pub mod index;
+pub(crate) mod json;
+pub mod keyring;
 pub mod layout;
 pub mod message;
 pub mod name;

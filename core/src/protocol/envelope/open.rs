@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::VERSION2_DOMAIN;
 use super::escape::unescape;
-use super::frame::{self, DOCUMENTED, Frame, Markers};
+use super::frame::{self, Frame};
 use super::headers::{Disagreement, SignedAttachment, SignedHeaders};
 use crate::protocol::address::Address;
 use crate::protocol::id::{Fingerprint, MessageId};
@@ -115,7 +115,7 @@ impl<'a> Opened<'a> {
         let from = headers.value("From").and_then(|from| Address::parse(from).ok());
         let opened = frame::first(body).and_then(|(markers, start)| {
             let frames = frame::candidates(body, markers, start);
-            if std::ptr::eq(markers, &raw const DOCUMENTED) { Self::documented(&frames) } else { Self::inline(&frames) }
+            if markers.signature_end.is_none() { Self::documented(&frames) } else { Self::inline(&frames) }
         });
         let opened = opened.or_else(|| Self::legacy(headers, body)).unwrap_or_else(|| Self::unsigned(body));
         Self { from, ..opened }
