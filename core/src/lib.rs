@@ -46,9 +46,9 @@
 //! ```
 #![forbid(unsafe_code)]
 
-// #[cfg(feature = "cli")]
-// pub mod cli;
-// pub mod command;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod command;
 pub mod engine;
 pub mod protocol;
-// pub mod sync;
+pub mod sync;

@@ -18,7 +18,7 @@ fn place(path: &str) -> Place {
 
 async fn add_one(cx: Cx) -> Result<u32, Error> {
     let counter = place("a/counter");
-    lock::locked(&cx.clone(), &place("a/.lock"), || async move {
+    lock::locked(&cx.clone(), &place("a/.lock"), async move {
         let old: u32 = cx.read(&counter).await?.map_or(0, |bytes| String::from_utf8(bytes).unwrap().parse().unwrap());
         cx.write(&counter, (old + 1).to_string()).await?;
         Ok(old + 1)
@@ -37,7 +37,7 @@ fn the_lock_is_let_go() {
 fn the_lock_is_let_go_when_the_work_fails() {
     let mut host = MemoryHost::new();
     let op: Op<(), Error> =
-        Op::start(|cx| async move { lock::locked(&cx, &place("a/.lock"), || async { Err(Error::Cancelled) }).await });
+        Op::start(|cx| async move { lock::locked(&cx, &place("a/.lock"), async { Err(Error::Cancelled) }).await });
     assert_eq!(host.run(op), Err(Error::Cancelled));
     assert_eq!(host.file(Root::Mailboxes, "a/.lock"), None);
 }

@@ -10,7 +10,8 @@ use crate::command::filter::{FilterChange, FilterCommand, FilterState};
 use crate::command::keys::{
     CryptoIdentity, CryptoIdentityOutcome, KeyringCommand, KeyringOutcome, Sign, SignFormat, Signed, Verified, Verify,
 };
-use crate::protocol::config::{FilterList, FilterMode};
+use crate::protocol::config::FilterList;
+use crate::protocol::filter::FilterMode;
 use crate::protocol::id::Fingerprint;
 
 #[derive(Debug, Args)]
@@ -227,9 +228,9 @@ impl Show for KeyringOutcome {
             page.line("The keyring is empty: no signed message has arrived yet.");
         }
         for key in &self.keys {
-            page.styled(Style::Strong, key.fingerprint().as_str());
-            page.line(&format!("  {}", key.addresses().join(", ")));
-            page.field("first seen", 10, key.first_seen()).field("last seen", 10, key.last_seen());
+            page.styled(Style::Strong, key.fingerprint.as_str());
+            page.line(&format!("  {}", key.addresses.join(", ")));
+            page.field("first seen", 10, &key.first_seen).field("last seen", 10, &key.last_seen);
         }
         match self.done {
             "trusted" => page.styled_line(Style::Good, "Trusted for these addresses from now on."),

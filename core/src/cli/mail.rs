@@ -9,6 +9,7 @@ use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
 use crate::command::inbox::{Inbox, InboxListing};
+use crate::command::index::{Index, IndexOutcome};
 use crate::command::mail::{Damaged, Row};
 use crate::command::read::{Attached, Held, HeldOutcome, Read, ReadMessage};
 use crate::command::search::{Found, Search};
@@ -243,6 +244,32 @@ impl Arguments for SearchArgs {
             return Err(UsageError::value("QUERY", "it is empty"));
         }
         Ok(Search { query, from, to, since, limit }.into())
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  azall index\n  azall index --rebuild")]
+pub(crate) struct IndexArgs {
+    /// Another day than today
+    #[arg(long, short, value_name = "YYYY-MM-DD", value_parser = parse_day)]
+    date: Option<Day>,
+    /// Rebuild the indexes of all days and of all memories
+    #[arg(long)]
+    rebuild: bool,
+}
+
+impl Arguments for IndexArgs {
+    fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
+        Ok(Index { date: self.date, rebuild: self.rebuild }.into())
+    }
+}
+
+impl Show for IndexOutcome {
+    fn show(&self, page: &mut Page) {
+        match &self.text {
+            Some(text) => page.text(text).end_line(),
+            None => page.line(&format!("Rebuilt {} index files.", self.rebuilt)),
+        };
     }
 }
 

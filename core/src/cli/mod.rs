@@ -4,9 +4,11 @@
 //! ([`Arguments`]), and how its outcome is shown ([`Show`]).
 
 pub mod input;
+mod keys;
 mod mail;
 mod network;
 pub mod page;
+mod trust;
 
 use std::ffi::OsString;
 
@@ -124,8 +126,34 @@ subcommands! {
     Search(mail::SearchArgs);
     /// Messages that policy holds back
     Held(mail::HeldArgs);
+    /// Show or rebuild the text indexes
+    Index(mail::IndexArgs);
     /// Sync again and again
     Daemon(network::DaemonArgs);
+    /// Show or change who may write to this agent
+    Filter(keys::FilterArgs);
+    /// Show this agent's public key
+    CryptoIdentity(keys::CryptoIdentityArgs);
+    /// Keys of known peers
+    Keyring(keys::KeyringArgs);
+    /// Sign any text
+    Sign(keys::SignArgs);
+    /// Verify any text
+    Verify(keys::VerifyArgs);
+    /// Make a trust token
+    TrustGen(trust::TrustGenArgs);
+    /// Check a trust token
+    TrustVerify(trust::TrustVerifyArgs);
+    /// Bind this agent to an owner by a token
+    TrustBind(trust::TrustBindArgs);
+    /// Bind this agent to an owner on this machine
+    TrustBindLocal(trust::TrustBindLocalArgs);
+    /// Bind all agents of this mailboxes folder to an owner
+    TrustBindAll(trust::TrustBindAllArgs);
+    /// Show whether this agent has an owner
+    TrustStatus(trust::TrustStatusArgs);
+    /// Free this agent from its owner
+    TrustRevoke(trust::TrustRevokeArgs);
 }
 
 /// Makes [`Show`] for the outcomes.
@@ -141,7 +169,11 @@ macro_rules! shown {
     };
 }
 
-shown! { Daemon Held Inbox Read Search Sent }
+shown! {
+    Daemon Held Inbox Index Read Search Sent
+    CryptoIdentity Filter Keyring Signed Verified
+    TrustToken TrustVerified Bound BoundAll TrustState Revoked
+}
 
 /// A command line that was understood.
 #[derive(Debug)]

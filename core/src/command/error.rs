@@ -17,8 +17,30 @@ pub enum Error {
     #[error(transparent)]
     Engine(#[from] engine::error::Error),
     /// The config file is not what it must be.
+    #[error("{path}: {source}")]
+    Config {
+        /// The config file.
+        path: String,
+        /// What is wrong with it, and what is allowed.
+        source: ConfigError,
+    },
+    /// An agent's key file is not what it must be.
+    #[error("{path}: {source}")]
+    KeyFile {
+        /// The key file.
+        path: String,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// A pattern that no filter takes.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Filter(#[from] super::filter::FilterError),
+    /// A key that is not there.
+    #[error(transparent)]
+    NoSuchKey(#[from] super::keys::NoSuchKey),
+    /// A trust command was not carried out.
+    #[error(transparent)]
+    Trust(#[from] super::trust::TrustError),
     /// A name from outside or from the disk is no path.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -95,6 +117,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ForeignMailbox { .. } => 3,
+            Self::Trust(error) => error.exit_code(),
             _ => 1,
         }
     }

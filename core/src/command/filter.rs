@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::protocol::config::{Config, FilterList, FilterMode};
-use crate::protocol::filter::{Pattern, PatternTooLong};
+use crate::protocol::config::{Config, ConfigError, FilterList};
+use crate::protocol::filter::{FilterMode, Pattern, PatternTooLong};
 
 use super::error::Error;
 use super::session::Session;
@@ -60,28 +60,42 @@ pub async fn filter(session: &mut Session, command: FilterCommand) -> Result<Fil
     let changed = if command.changes.is_empty() {
         Vec::new()
     } else {
+        for change in &command.changes {
+            check(change)?;
+        }
+        let path = session.config_shown.clone();
         session
-            .change_config(|config| command.changes.iter().map(|change| apply(config, change)).collect())
+            .change_config(|config| {
+                let changed = command.changes.iter().map(|change| apply(config, change)).collect::<Result<_, _>>();
+                changed.map_err(|source| Error::Config { path, source })
+            })
             .await?
     };
-    let settings = session.config.address_filter();
+    let settings = session.config.filter();
     Ok(FilterState {
         mode: settings.mode.name(),
-        blacklist: settings.blacklist,
-        whitelist: settings.whitelist,
+        blacklist: settings.blacklist.clone(),
+        whitelist: settings.whitelist.clone(),
         log_blocked: settings.log_blocked,
         changed,
     })
 }
 
-fn apply(config: &mut Config, change: &FilterChange) -> Result<String, Error> {
+/// Whether a filter takes the pattern.
+fn check(change: &FilterChange) -> Result<(), FilterError> {
+    if let FilterChange::Add(_, pattern) = change {
+        Pattern::new(pattern).map_err(|source| FilterError { pattern: pattern.clone(), source })?;
+    }
+    Ok(())
+}
+
+fn apply(config: &mut Config, change: &FilterChange) -> Result<String, ConfigError> {
     Ok(match change {
         FilterChange::Mode(mode) => {
             config.set_filter_mode(*mode)?;
             format!("mode is {} now", mode.name())
         }
         FilterChange::Add(list, pattern) => {
-            Pattern::new(pattern).map_err(|source| FilterError { pattern: pattern.clone(), source })?;
             let added = config.add_to_filter(*list, pattern)?;
             format!("{pattern} {} the {}", if added { "added to" } else { "is already on" }, list.name())
         }

@@ -11,7 +11,7 @@ use crate::sync::{self, Report, receive};
 
 use super::error::Error;
 use super::mail::{self, Damaged, Row};
-use super::overview;
+use super::index;
 use super::session::Session;
 
 /// How many messages that nobody has verified yet a listing verifies on the way. A mailbox that another client filled may hold thousands.
@@ -76,7 +76,7 @@ pub async fn sync_and_index(session: &Session) -> Result<Report, Error> {
         session.cx.emit(Level::Warning, problem);
     }
     if !report.received.is_empty() || !report.delivered.is_empty() {
-        overview::refresh_day_index(session, session.today()).await?;
+        index::refresh_day_index(session, session.today()).await?;
     }
     Ok(report)
 }
@@ -122,7 +122,7 @@ async fn verify_some(session: &Session, messages: &mut [Row]) -> Result<(), Erro
 
 /// Syncs again and again and tells of each message, until the host stops it.
 async fn watch(session: &Session) -> Result<(), Error> {
-    let interval_ms = session.config.sync_interval_ms();
+    let interval_ms = i64::try_from(session.config.sync_interval_ms()).unwrap_or(i64::MAX);
     while session.cx.sleep_ms(interval_ms).await {
         for message in sync_and_index(session).await?.received {
             session.cx.emit(

@@ -1,11 +1,13 @@
 //! `crypto-identity`, `keyring`, `sign`, `verify`: this agent's key, its peers' keys, and signatures on any text.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::engine::lock;
 use crate::protocol::envelope::{self, DocumentedHeaders, Opened, Proof};
 use crate::protocol::id::Fingerprint;
-use crate::protocol::keyring::{Keyring, PeerKey};
+use crate::protocol::keyring::{Entry, Keyring};
 use crate::protocol::message::{Headers, Message};
 use crate::protocol::text;
 
@@ -58,6 +60,39 @@ pub enum KeyringCommand {
     Forget(Fingerprint),
 }
 
+/// A peer's key.
+#[derive(Debug, Serialize)]
+pub struct PeerKey {
+    /// The fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The public key, base64.
+    pub public_key: String,
+    /// The addresses it was seen with.
+    pub addresses: Vec<String>,
+    /// When it was seen first, local time.
+    pub first_seen: String,
+    /// When it was seen last, local time.
+    pub last_seen: String,
+    /// Whether it has proven headers before.
+    pub envelope2: bool,
+    /// Whether it was accepted by `keyring trust`.
+    pub trusted: bool,
+}
+
+impl PeerKey {
+    fn of(fingerprint: &Fingerprint, entry: &Entry) -> Self {
+        Self {
+            fingerprint: *fingerprint,
+            public_key: STANDARD.encode(entry.public_key()),
+            addresses: entry.addresses().to_vec(),
+            first_seen: entry.first_seen().to_owned(),
+            last_seen: entry.last_seen().to_owned(),
+            envelope2: entry.used_envelope2(),
+            trusted: entry.is_trusted(),
+        }
+    }
+}
+
 /// Keys of the keyring.
 #[derive(Debug, Serialize)]
 pub struct KeyringOutcome {
@@ -84,16 +119,17 @@ pub async fn keyring(session: &mut Session, command: KeyringCommand) -> Result<K
     let mailbox = session.mailbox();
     let (fingerprint, done) = match &command {
         KeyringCommand::List => {
-            let keys = mailbox.keyring().await?.entries().cloned().collect();
+            let keys = mailbox.keyring().await?.entries().map(|(name, entry)| PeerKey::of(name, entry)).collect();
             return Ok(KeyringOutcome { done: "listed", keys });
         }
         KeyringCommand::Show(fingerprint) => (*fingerprint, "shown"),
         KeyringCommand::Trust(fingerprint) => (*fingerprint, "trusted"),
         KeyringCommand::Forget(fingerprint) => (*fingerprint, "forgotten"),
     };
-    lock::locked(mailbox.cx, &mailbox.home.lock(), || async {
+    lock::locked(mailbox.cx, &mailbox.home.lock(), async {
         let mut keyring = mailbox.keyring().await?;
-        let before = keyring.entry(&fingerprint).cloned().ok_or(NoSuchKey { fingerprint })?;
+        let entry = keyring.entry(&fingerprint).ok_or(NoSuchKey { fingerprint })?;
+        let before = PeerKey::of(&fingerprint, entry);
         let key = change(&mut keyring, &command, fingerprint).unwrap_or(before);
         if keyring.is_dirty() {
             mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
@@ -114,7 +150,7 @@ fn change(keyring: &mut Keyring, command: &KeyringCommand, fingerprint: Fingerpr
         }
         KeyringCommand::List | KeyringCommand::Show(_) => {}
     }
-    keyring.entry(&fingerprint).cloned()
+    keyring.entry(&fingerprint).map(|entry| PeerKey::of(&fingerprint, entry))
 }
 
 /// How a text is signed.
@@ -232,7 +268,7 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
     };
     let proven = matches!(proof, Proof::Valid | Proof::BodyOnly);
     let fingerprint = opened.fingerprint();
-    let addresses = fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(PeerKey::addresses);
+    let addresses = fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(|entry| entry.addresses().to_vec());
     let signed = opened.signed_headers().filter(|_| proof == Proof::Valid);
     Ok(Verified {
         verdict,

@@ -6,13 +6,17 @@
 
 pub mod daemon;
 pub mod error;
+pub mod filter;
 pub mod inbox;
+pub mod index;
+pub mod keys;
 pub mod mail;
 pub mod outcome;
 pub mod read;
 pub mod search;
 pub mod send;
 pub mod session;
+pub mod trust;
 
 pub use error::Error;
 pub use outcome::Outcome;
@@ -45,6 +49,32 @@ macro_rules! commands {
 commands! {
     /// `daemon`
     Daemon(daemon::Daemon) => daemon::daemon;
+    /// `crypto-identity`
+    CryptoIdentity(keys::CryptoIdentity) => keys::crypto_identity;
+    /// `filter`
+    Filter(filter::FilterCommand) => filter::filter;
+    /// `index`
+    Index(index::Index) => index::index;
+    /// `keyring`
+    Keyring(keys::KeyringCommand) => keys::keyring;
+    /// `sign`
+    Sign(keys::Sign) => keys::sign;
+    /// `verify`
+    Verify(keys::Verify) => keys::verify;
+    /// `trust-gen`
+    TrustGen(trust::TrustGen) => trust::generate;
+    /// `trust-verify`
+    TrustVerify(trust::TrustVerify) => trust::verify;
+    /// `trust-bind`
+    TrustBind(trust::TrustBind) => trust::bind_by_token;
+    /// `trust-bind-local`
+    TrustBindLocal(trust::TrustBindLocal) => trust::bind_locally;
+    /// `trust-bind-all`
+    TrustBindAll(trust::TrustBindAll) => trust::bind_all;
+    /// `trust-status`
+    TrustStatus(trust::TrustStatus) => trust::status;
+    /// `trust-revoke`
+    TrustRevoke(trust::TrustRevoke) => trust::revoke;
     /// `held`
     Held(read::Held) => read::held;
     /// `inbox`

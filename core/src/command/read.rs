@@ -12,7 +12,7 @@ use crate::sync::receive;
 
 use super::error::Error;
 use super::mail::{self, Location, Row};
-use super::overview;
+use super::index;
 use super::session::Session;
 
 /// Which message to show.
@@ -120,7 +120,7 @@ pub async fn read(session: &mut Session, read: Read) -> Result<ReadMessage, Erro
 
 async fn mark_read(session: &Session, location: &Location) -> Result<(), Error> {
     let place = location.place(&session.home);
-    lock::locked(&session.cx, &session.home.lock(), || async {
+    lock::locked(&session.cx, &session.home.lock(), async {
         // Read again under the lock: it may have been changed or moved since.
         if let Some(bytes) = session.cx.read(&place).await? {
             session.cx.write(&place, set_status_in_place(&bytes, "read")).await?;
@@ -128,7 +128,7 @@ async fn mark_read(session: &Session, location: &Location) -> Result<(), Error> 
         Ok::<_, Error>(())
     })
     .await?;
-    overview::refresh_day_index(session, location.day).await
+    index::refresh_day_index(session, location.day).await
 }
 
 /// The attachments that the message names, with what is there of them.
@@ -184,14 +184,14 @@ pub async fn held(session: &mut Session, held: Held) -> Result<HeldOutcome, Erro
         Held::Drop(id) => (id, "dropped"),
     };
     let location = mail::find(session, id, &days, &[Folder::Held]).await?;
-    lock::locked(&session.cx, &session.home.lock(), || async {
+    lock::locked(&session.cx, &session.home.lock(), async {
         match held {
             Held::Release(_) => release(session, &location).await,
             _ => discard(session, &location).await,
         }
     })
     .await?;
-    overview::refresh_day_index(session, location.day).await?;
+    index::refresh_day_index(session, location.day).await?;
     Ok(HeldOutcome { done, messages: rows.into_iter().filter(|row| row.location == location).collect() })
 }
 

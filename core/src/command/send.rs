@@ -15,7 +15,7 @@ use crate::protocol::text;
 use crate::sync::outbox::{self, Delivery};
 
 use super::error::Error;
-use super::overview;
+use super::index;
 use super::read::{Loaded, load};
 use super::session::Session;
 
@@ -156,7 +156,7 @@ async fn compose_and_deliver(session: &Session, send: Send, in_reply_to: Option<
         cc: send.cc.clone(),
         subject: text::strip(&send.subject).to_owned(),
         date: now.local_text(),
-        message_id: id.clone(),
+        message_id: Some(id.clone()),
         in_reply_to,
         attachments: attachments.iter().map(|(name, bytes)| signed_attachment(name, bytes)).collect(),
     };
@@ -177,7 +177,7 @@ async fn compose_and_deliver(session: &Session, send: Send, in_reply_to: Option<
     let mailbox = session.mailbox();
     let queued = outbox::enqueue(&mailbox, &id, &message, attachments).await?;
     let delivery = outbox::deliver(&mailbox, queued).await?;
-    overview::refresh_day_index(session, session.today()).await?;
+    index::refresh_day_index(session, session.today()).await?;
     let place = session.home.message(session.today(), delivery.folder, &id);
     Ok(Sent { id, subject: signed.subject, path: session.shown(&place), delivery })
 }

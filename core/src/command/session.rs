@@ -5,7 +5,7 @@ use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::engine::op::Op;
 use crate::protocol::address::Address;
-use crate::protocol::config::{AgentKey, Config};
+use crate::protocol::config::{AgentKey, Config, ConfigError, Secret};
 use crate::protocol::identity::Identity;
 use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
 use crate::protocol::text;
@@ -42,21 +42,27 @@ pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
     Op::start(move |cx| async move {
         let place = Place::new(Root::Config, config_file);
         let (mut config, found) = match cx.read(&place).await? {
-            Some(bytes) => (Config::parse(&bytes).map_err(|error| error.in_file(&place.to_string()))?, true),
+            Some(bytes) => (parse_config(&bytes, &place.to_string())?, true),
             None => {
                 let name = format!("agent-{}@localhost", text::hex(&cx.random::<4>().await?));
-                let key = text::hex(&cx.random::<16>().await?);
-                (Config::fresh(&name, &key)?, false)
+                (Config::fresh(&Address::parse(&name)?, &new_agent_key(&cx).await?), false)
             }
         };
         for warning in config.warnings() {
             cx.emit(Level::Warning, format!("{place}: {warning}"));
         }
-        if let Some(agent) = agent.filter(|agent| !agent.is_empty()) {
-            config.override_agent(&agent)?;
-        }
+        config.override_agent(&agent.unwrap_or_default()).map_err(|source| Error::Config { path: place.to_string(), source })?;
         Ok(Opened { config, found })
     })
+}
+
+fn parse_config(bytes: &[u8], path: &str) -> Result<Config, Error> {
+    Config::parse(bytes).map_err(|source| Error::Config { path: path.to_owned(), source })
+}
+
+/// A new `agent_key`: 32 hex digits.
+async fn new_agent_key(cx: &Cx) -> Result<Secret, Error> {
+    Ok(Secret::new(text::hex(&cx.random::<16>().await?)))
 }
 
 /// One command's view of the mailbox.
@@ -119,7 +125,19 @@ impl Session {
             let welcome = format!("Welcome! Configured as {} ({})", self.address(), self.config_shown);
             self.cx.emit(Level::Info, welcome);
         }
+        if self.config.agent_key().is_none() {
+            let key = new_agent_key(&self.cx).await?;
+            let shown = self.config_shown.clone();
+            let failed = |source| Error::Config { path: shown, source };
+            self.change_config(|config| config.set_agent_key(&key).map_err(failed)).await?;
+        }
         self.check_agent_key().await
+    }
+
+    /// An error in the config, with its path.
+    #[must_use]
+    pub fn config_error(&self, source: ConfigError) -> Error {
+        Error::Config { path: self.config_shown.clone(), source }
     }
 
     /// Writes the config for the first time.
@@ -144,9 +162,9 @@ impl Session {
         change: impl FnOnce(&mut Config) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let (cx, lock) = (self.cx.clone(), self.home.lock());
-        let (config, value) = lock::locked(&cx, &lock, || async {
+        let (config, value) = lock::locked(&cx, &lock, async {
             let mut config = match cx.read(&self.config_place).await? {
-                Some(bytes) => Config::parse(&bytes).map_err(|error| error.in_file(&self.config_shown))?,
+                Some(bytes) => parse_config(&bytes, &self.config_shown)?,
                 None => self.config.clone(),
             };
             let value = change(&mut config)?;
@@ -165,8 +183,12 @@ impl Session {
         let place = self.home.agent_key();
         match self.cx.read(&place).await? {
             Some(bytes) => {
-                let file = AgentKey::parse(&bytes).map_err(|error| error.in_file(&self.shown(&place)))?;
-                if file.matches(self.config.agent_key()) { Ok(()) } else { Err(Error::ForeignMailbox { place }) }
+                let path = self.shown(&place);
+                let file = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path, source })?;
+                match self.config.agent_key() {
+                    Some(key) if file.admits(key) => Ok(()),
+                    _ => Err(Error::ForeignMailbox { place }),
+                }
             }
             None => self.write_agent_key().await,
         }
@@ -177,8 +199,10 @@ impl Session {
     /// # Errors
     /// When it cannot be written.
     pub async fn write_agent_key(&self) -> Result<(), Error> {
-        let key = AgentKey::of(&self.config, &self.cx.now().local_text());
-        self.cx.write_private(&self.home.agent_key(), key.to_json()).await?;
+        let key = self.config.agent_key().cloned().unwrap_or_default();
+        let sharing = self.config.allow_memory_sharing();
+        let file = AgentKey::new(self.address().as_str(), key, sharing, self.cx.now());
+        self.cx.write_private(&self.home.agent_key(), file.to_json()).await?;
         Ok(())
     }
 
@@ -194,8 +218,8 @@ impl Session {
                     .map_err(|source| Error::Identity { path: self.shown(&place), source });
             }
             let identity = Identity::from_seed(self.cx.random::<32>().await?);
-            let created = identity.to_json(&self.cx.now().local_iso());
-            if self.cx.create(&place, created, true).await? {
+            let file = identity.to_json(&self.cx.now().local_iso());
+            if self.cx.create(&place, file.as_bytes(), true).await? {
                 return Ok(identity);
             }
         }
@@ -223,8 +247,10 @@ impl Session {
     pub async fn reload(&mut self) -> Result<(), Error> {
         if let Some(bytes) = self.cx.read(&self.config_place).await? {
             let agent = self.config.agent().clone();
-            let mut config = Config::parse(&bytes).map_err(|error| error.in_file(&self.config_shown))?;
-            config.override_agent(agent.as_str())?;
+            let mut config = parse_config(&bytes, &self.config_shown)?;
+            if *config.agent() != agent {
+                config.override_agent(agent.as_str()).map_err(|source| self.config_error(source))?;
+            }
             self.config = config;
         }
         Ok(())

@@ -62,6 +62,18 @@ pub enum TrustError {
     },
 }
 
+impl TrustError {
+    /// 3 where policy refuses, 2 where the command has to be said otherwise, 1 otherwise.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::AlreadyBound { .. } | Self::Refused(BindRefusal::AlreadyBound { .. }) => 3,
+            Self::Unconfirmed { .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// Makes a token.
 #[derive(Clone, Debug)]
 pub struct TrustGen {
@@ -133,6 +145,12 @@ pub struct TrustVerify {
     pub token: String,
 }
 
+impl std::fmt::Debug for TrustVerify {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustVerify").finish_non_exhaustive()
+    }
+}
+
 /// A token that is good.
 #[derive(Debug, Serialize)]
 pub struct TrustVerified {
@@ -178,6 +196,12 @@ pub struct TrustBind {
     pub owner: String,
     /// The token, armored or raw.
     pub token: String,
+}
+
+impl std::fmt::Debug for TrustBind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrustBind").field("owner", &self.owner).finish_non_exhaustive()
+    }
 }
 
 /// An agent that was bound.
@@ -343,7 +367,7 @@ pub async fn revoke(session: &mut Session, arguments: TrustRevoke) -> Result<Rev
         let owner = owner.unwrap_or_else(|| "(damaged)".to_owned());
         return Err(TrustError::Unconfirmed { agent: agent.address.to_string(), owner }.into());
     }
-    lock::locked(&session.cx, &agent.home.lock(), || async { Ok::<_, Error>(session.cx.remove(&place).await?) }).await?;
+    lock::locked(&session.cx, &agent.home.lock(), async { Ok::<_, Error>(session.cx.remove(&place).await?) }).await?;
     Ok(Revoked { agent: agent.address.to_string(), owner })
 }
 
@@ -364,7 +388,7 @@ impl Agent {
         let own = || Self {
             address: session.address().clone(),
             home: session.home.clone(),
-            key: session.config.agent_key().clone(),
+            key: session.config.agent_key().cloned().unwrap_or_default(),
         };
         let Some(name) = name else { return Ok(own()) };
         let address = Address::parse(name)?;
@@ -377,7 +401,7 @@ impl Agent {
             return Err(TrustError::NoSuchAgent { agent: address.to_string() }.into());
         };
         let key = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path: session.shown(&place), source })?;
-        Ok(Self { address, home, key: key.key().clone() })
+        Ok(Self { address, home, key: key.key })
     }
 
     fn expected<'a>(&'a self, session: &Session, machine: &'a MachineFingerprint) -> Expected<'a> {
@@ -410,7 +434,7 @@ impl Agent {
         force: bool,
     ) -> Result<Bound, Error> {
         let cx = &session.cx;
-        lock::locked(cx, &self.home.lock(), || async {
+        lock::locked(cx, &self.home.lock(), async {
             let current = if force { None } else { self.binding(session).await? };
             let mut nonces = self.nonces(session).await?;
             let expected = self.expected(session, machine);

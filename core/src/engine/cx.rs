@@ -78,36 +78,14 @@ impl Cx {
     }
 
     /// Runs futures side by side, at most `limit` at a time, and gives their outputs in order.
-    pub async fn all<F: Future>(&self, limit: usize, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-        let mut source = futures.into_iter();
-        let mut outputs: Vec<Option<F::Output>> = Vec::new();
-        let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-        poll_fn(|context| {
-            loop {
-                let mut at = 0;
-                while let Some((index, future)) = running.get_mut(at) {
-                    if let Poll::Ready(output) = future.as_mut().poll(context) {
-                        if let Some(place) = outputs.get_mut(*index) {
-                            *place = Some(output);
-                        }
-                        running.swap_remove(at);
-                    } else {
-                        at += 1;
-                    }
-                }
-                let room = limit.max(1).saturating_sub(running.len());
-                let before = outputs.len();
-                for future in source.by_ref().take(room) {
-                    running.push((outputs.len(), Box::pin(future)));
-                    outputs.push(None);
-                }
-                if outputs.len() == before {
-                    return if running.is_empty() { Poll::Ready(()) } else { Poll::Pending };
-                }
-            }
-        })
-        .await;
-        outputs.into_iter().flatten().collect()
+    pub fn all<F: Future>(&self, limit: usize, futures: impl IntoIterator<Item = F>) -> All<F> {
+        let waiting: Vec<_> = futures.into_iter().map(Box::pin).enumerate().collect();
+        All {
+            limit: limit.max(1),
+            outputs: waiting.iter().map(|_| None).collect(),
+            waiting: waiting.into_iter(),
+            running: Vec::new(),
+        }
     }
 
     /// A whole file; `None` when there is none.
@@ -269,6 +247,48 @@ impl Cx {
 #[must_use]
 pub fn file_error(action: &'static str, place: &Place, source: IoError) -> Error {
     Error::File { action, place: place.clone(), source }
+}
+
+/// Several futures side by side: what [`Cx::all`] gives.
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct All<F: Future> {
+    limit: usize,
+    waiting: std::vec::IntoIter<(usize, Pin<Box<F>>)>,
+    running: Vec<(usize, Pin<Box<F>>)>,
+    outputs: Vec<Option<F::Output>>,
+}
+
+impl<F: Future> Unpin for All<F> {}
+
+impl<F: Future> Future for All<F> {
+    type Output = Vec<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            let mut at = 0;
+            while let Some((index, future)) = this.running.get_mut(at) {
+                if let Poll::Ready(output) = future.as_mut().poll(context) {
+                    if let Some(place) = this.outputs.get_mut(*index) {
+                        *place = Some(output);
+                    }
+                    this.running.swap_remove(at);
+                } else {
+                    at += 1;
+                }
+            }
+            let room = this.limit.saturating_sub(this.running.len());
+            let before = this.running.len();
+            this.running.extend(this.waiting.by_ref().take(room));
+            if this.running.len() == before {
+                return if before == 0 {
+                    Poll::Ready(std::mem::take(&mut this.outputs).into_iter().flatten().collect())
+                } else {
+                    Poll::Pending
+                };
+            }
+        }
+    }
 }
 
 /// Waits for the answer of one effect.

@@ -34,17 +34,17 @@ impl Claim {
     }
 }
 
-/// Runs `work` while holding the lock file at `place`, and lets go of it whatever `work` says.
+/// Runs `work` while holding the lock file at `place`, and lets go of it whatever `work` says. As every future, `work` does
+/// nothing before it is awaited here, under the lock.
 ///
 /// # Errors
 /// [`Error::Locked`] when another owner does not let go in time; a failure to write the lock; what `work` fails with.
-pub async fn locked<T, E, F>(cx: &Cx, place: &Place, work: impl FnOnce() -> F) -> Result<T, E>
+pub async fn locked<T, E>(cx: &Cx, place: &Place, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
 where
     E: From<Error>,
-    F: Future<Output = Result<T, E>>,
 {
     let claim = acquire(cx, place).await?;
-    let result = work().await;
+    let result = work.await;
     let released = release(cx, place, &claim).await;
     let value = result?;
     released?;

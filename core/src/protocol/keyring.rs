@@ -203,7 +203,7 @@ impl Keyring {
         let known =
             self.entries.iter().map(|(fingerprint, entry)| (fingerprint.to_string(), self.write(*fingerprint, entry)));
         let others = self.others.iter().map(|(name, value)| (name.clone(), value.clone()));
-        super::json::python_text(&Value::Object(known.chain(others).collect()))
+        super::python_json::pretty(&Value::Object(known.chain(others).collect()))
     }
 
     /// The public key with this fingerprint.
@@ -575,7 +575,7 @@ mod tests {
 
     #[test]
     fn entries_of_the_reference_are_accepted_as_they_are() {
-        let text = super::super::json::python_text(&file([foreign(1, &["Alice@x", "odd one"])]));
+        let text = super::super::python_json::pretty(&file([foreign(1, &["Alice@x", "odd one"])]));
         let mut keyring = Keyring::parse(text.as_bytes()).unwrap();
         assert_eq!(keyring.to_json(), text);
         let (_, second) = key(2);

@@ -5,18 +5,20 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod config;
 pub mod dedupe;
-pub mod filter;
 pub mod delivery;
 pub mod envelope;
+pub mod filter;
 pub mod id;
 pub mod identity;
 pub mod index;
-pub(crate) mod json;
 pub mod keyring;
 pub mod layout;
 pub mod message;
 pub mod name;
+pub mod python_json;
+pub mod relay;
 pub mod signature;
 pub mod spool;
 pub mod text;

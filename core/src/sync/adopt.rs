@@ -49,7 +49,7 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     if candidates.is_empty() {
         return Ok(Stored::default());
     }
-    let stored = lock::locked(cx, &home.lock(), || look_over(mailbox, candidates)).await?;
+    let stored = lock::locked(cx, &home.lock(), look_over(mailbox, candidates)).await?;
     look.adopted_until_ms = now_ms - SETTLE_MS;
     cx.write(&state_place, serde_json::to_vec_pretty(&look).unwrap_or_default()).await?;
     Ok(stored)

@@ -8,7 +8,7 @@ use super::{Error, Mailbox, relay_call};
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::event::Level;
 use crate::protocol::layout::Place;
-use crate::protocol::relay;
+use crate::protocol::relay::{self, ServerUrl};
 use crate::protocol::spool;
 use crate::protocol::text;
 use crate::protocol::time::Day;
@@ -66,7 +66,7 @@ async fn keep(
     body: Vec<u8>,
 ) -> Result<(RelayReport, Option<Fetched>), Error> {
     let report = RelayReport { server: server.clone(), messages: 0, problem: None };
-    if relay::is_empty_list(&body) {
+    if is_empty_list(&body) {
         return Ok((report, None));
     }
     let (cx, now) = (mailbox.cx, mailbox.cx.now());
@@ -112,19 +112,29 @@ pub async fn resume(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
 /// Stores the messages of an answer and then lets go of its file. What in it is no message is kept beside it.
 async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport) -> Result<Stored, Error> {
     let Fetched { file, server, day, body } = fetched;
-    let list = match relay::parse_messages(&body) {
+    let list = match parse(&server, &body) {
         Ok(list) => list,
         Err(error) => {
-            report.problem = Some(format!("{server}: {error}"));
+            report.problem = Some(error);
             return set_aside(mailbox, file).await;
         }
     };
-    report.messages = list.messages.len();
-    let arrivals = list.messages.into_iter().map(|message| arrival(&server, message)).collect();
+    let mut problems: Vec<String> = list.damage.into_iter().collect();
+    let mut arrivals = Vec::with_capacity(list.messages.len());
+    for entry in list.messages {
+        match entry {
+            Ok(message) => {
+                problems.extend(message.payload.problems.iter().map(|problem| format!("message {}: {problem}", message.id)));
+                arrivals.push(arrival(&server, message));
+            }
+            Err(bad) => problems.push(bad.to_string()),
+        }
+    }
+    report.messages = arrivals.len();
     let stored = receive::store(mailbox, arrivals, day).await?;
-    if let Some(first) = list.malformed.first() {
-        let count = list.malformed.len();
-        report.problem = Some(format!("{server}: {count} entries are no messages ({first}); the answer is kept in .spool"));
+    if let Some(first) = problems.first() {
+        let more = if problems.len() > 1 { format!(" (and {} more like it)", problems.len() - 1) } else { String::new() };
+        report.problem = Some(format!("{server}: {first}{more}; the answer is kept in .spool"));
         set_aside(mailbox, file).await?;
         return Ok(stored);
     }
@@ -143,8 +153,21 @@ async fn set_aside(mailbox: &Mailbox<'_>, file: Option<Place>) -> Result<Stored,
     Ok(Stored::default())
 }
 
+/// The messages in a relay's answer.
+fn parse(server: &str, body: &[u8]) -> Result<relay::MessageList, String> {
+    let url = ServerUrl::parse(server).map_err(|error| error.to_string())?;
+    relay::parse_messages(&url, relay::Reply { status: 200, headers: &[], body }).map_err(|error| error.to_string())
+}
+
+/// Whether a relay's answer surely holds no message: then nothing was handed out that could be lost.
+fn is_empty_list(body: &[u8]) -> bool {
+    body.len() < 1024 && serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| {
+        answer.get("messages").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty)
+    })
+}
+
 fn arrival(server: &str, message: relay::RelayMessage) -> Arrival {
-    let payload = relay::Payload::parse(&message.payload);
+    let payload = message.payload;
     Arrival {
         transport: server.to_owned(),
         from: message.from,
@@ -153,6 +176,6 @@ fn arrival(server: &str, message: relay::RelayMessage) -> Arrival {
         id: message.id,
         subject: payload.subject,
         body: payload.body,
-        attachments: payload.attachments,
+        attachments: payload.attachments.into_iter().map(|file| (file.name, file.data)).collect(),
     }
 }

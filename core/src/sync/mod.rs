@@ -20,9 +20,9 @@ use serde::Serialize;
 use crate::engine;
 use crate::engine::cx::Cx;
 use crate::protocol::address::Address;
-use crate::protocol::config::Config;
-use crate::protocol::dedupe::SeenIds;
-use crate::protocol::filter::Filter;
+use crate::protocol::config::{Config, Secret};
+use crate::protocol::dedupe::{Save, SeenIds};
+use crate::protocol::filter::{Filter, Pattern};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::{Keyring, KeyringError};
 use crate::engine::effect::EntryKind;
@@ -117,13 +117,20 @@ impl Mailbox<'_> {
     /// The address filter.
     #[must_use]
     pub fn filter(&self) -> Filter {
-        self.config.filter()
+        let settings = self.config.filter();
+        let patterns = |globs: &[String]| globs.iter().filter_map(|glob| Pattern::new(glob).ok()).collect();
+        Filter {
+            mode: settings.mode,
+            blacklist: patterns(&settings.blacklist),
+            whitelist: patterns(&settings.whitelist),
+            log_blocked: settings.log_blocked,
+        }
     }
 
     /// Seals and reads `Verdict` headers.
     #[must_use]
     pub fn seal(&self) -> VerdictSeal {
-        VerdictSeal::new(self.config.agent_key().expose().as_bytes())
+        VerdictSeal::new(self.config.agent_key().map_or("", Secret::expose).as_bytes())
     }
 
     /// The keyring; empty when there is none yet.
@@ -140,7 +147,7 @@ impl Mailbox<'_> {
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
         let mut mine = vec![self.config.agent().clone()];
-        mine.extend(self.config.relays().into_iter().filter_map(|relay| relay.address));
+        mine.extend(self.config.relays().iter().filter_map(|relay| relay.address.clone()));
         mine
     }
 
@@ -170,14 +177,12 @@ impl Mailbox<'_> {
     /// When it cannot be written.
     pub async fn write_seen(&self, seen: &mut SeenIds) -> Result<(), Error> {
         let place = self.home.seen_ids();
-        if seen.needs_rewrite() {
-            self.cx.write(&place, seen.to_text()).await?;
-        } else {
-            let lines = seen.lines_to_append();
-            if !lines.is_empty() {
-                self.cx.append(&place, lines, false).await?;
-            }
+        match seen.unsaved() {
+            Save::Nothing => {}
+            Save::Append(lines) => self.cx.append(&place, lines, false).await?,
+            Save::Rewrite(text) => self.cx.write(&place, text).await?,
         }
+        seen.mark_saved();
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::protocol::delivery::{Acceptance, Attempt, DeliveryState, State};
 use crate::protocol::id::MessageId;
 use crate::protocol::layout::{AgentHome, Folder};
 use crate::protocol::message::{Draft, Message};
-use crate::protocol::relay;
+use crate::protocol::relay::{Attachment, Payload};
 use crate::protocol::text;
 use crate::protocol::time::{Day, Now};
 
@@ -205,7 +205,7 @@ async fn waiting(mailbox: &Mailbox<'_>) -> Result<Vec<(Day, MessageId)>, Error> 
 
 /// Claims and delivers one message; `None` when it is not due, or somebody else is at it.
 async fn deliver_waiting(mailbox: &Mailbox<'_>, day: Day, id: MessageId) -> Result<Option<Delivery>, Error> {
-    let claimed = lock::locked(mailbox.cx, &mailbox.home.lock(), || claim(mailbox, day, &id)).await?;
+    let claimed = lock::locked(mailbox.cx, &mailbox.home.lock(), claim(mailbox, day, &id)).await?;
     match claimed {
         Some(queued) => deliver(mailbox, queued).await.map(Some),
         None => Ok(None),
@@ -389,17 +389,23 @@ fn same_message(there: &[u8], message: &Message) -> bool {
 }
 
 /// Posts the message to a relay.
-async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &RelayAccount, to: &str) -> Attempt {
+async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &RelayAccount, to: &Address) -> Attempt {
     let value = |name| queued.message.headers.value(name).unwrap_or_default();
-    let payload = relay::Payload::format(value("Subject"), &queued.message.body, value("From"), &queued.attachments);
-    match relay_call::send(mailbox.cx, account, to, payload).await {
+    let payload = Payload {
+        subject: value("Subject").to_owned(),
+        body: queued.message.body.clone(),
+        from: value("From").to_owned(),
+        attachments: queued.attachments.iter().map(|(name, data)| Attachment { name: name.clone(), data: data.clone() }).collect(),
+        problems: Vec::new(),
+    };
+    match relay_call::send(mailbox.cx, account, to, &payload).await {
         Ok(id) => Attempt::Accepted(vec![Acceptance {
             transport: account.server.to_string(),
-            id,
+            id: Some(id).filter(|id| !id.is_empty()),
             at_ms: mailbox.cx.now().unix_ms,
         }]),
         Err(error) if error.is_permanent() => Attempt::Permanent { reason: error.to_string() },
-        Err(error) => Attempt::Retry { reason: error.to_string(), wait_ms: error.retry_after_ms() },
+        Err(error) => Attempt::Retry { reason: error.to_string(), wait_ms: error.retry_after_ms().and_then(|ms| i64::try_from(ms).ok()) },
     }
 }
 

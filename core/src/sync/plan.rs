@@ -13,7 +13,7 @@ pub enum Route {
         /// The index in [`Config::relays`](crate::protocol::config::Config::relays).
         index: usize,
         /// The recipient, as the relay knows it.
-        to: String,
+        to: Address,
     },
 }
 
@@ -29,12 +29,12 @@ pub fn routes(recipient: &Address, neighbours: &[Address], relays: &[RelayAccoun
 }
 
 /// The recipient as relays know it: every address without an `@`, with `.agenttalk` at its end.
-fn relay_name(recipient: &Address) -> Option<String> {
+fn relay_name(recipient: &Address) -> Option<Address> {
     if recipient.as_str().contains('@') {
         return None;
     }
-    Some(match recipient.relay_account() {
-        Some(_) => recipient.to_string(),
-        None => format!("{recipient}.agenttalk"),
-    })
+    match recipient.relay_account() {
+        Some(_) => Some(recipient.clone()),
+        None => Address::parse(&format!("{recipient}.agenttalk")).ok(),
+    }
 }

@@ -15,16 +15,19 @@ use crate::protocol::dedupe::{MessageKey, SeenIds};
 use crate::protocol::envelope::{self, InvalidReason, Kind, Opened, Proof, SignedHeaders};
 use crate::protocol::filter::Filter;
 use crate::protocol::id::MessageId;
-use crate::protocol::keyring::{Keyring, Standing};
+use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::{Headers, Message};
-use crate::protocol::name::{AttachmentName, AttachmentNames};
+use crate::protocol::name::{AttachmentName, UniqueNames};
 use crate::protocol::text;
 use crate::protocol::time::Day;
 use crate::protocol::verdict::{Origin, Peer, Subjects, Verdict, VerdictSeal};
 
 /// How many messages are stored under one hold of the lock.
 const MESSAGES_PER_LOCK: usize = 2_000;
+
+/// How many messages are remembered as received: as many as the reference keeps.
+const SEEN_IDS: usize = 10_000;
 
 /// How many signatures are checked together.
 const SIGNATURES_PER_BATCH: usize = 64;
@@ -112,7 +115,7 @@ pub async fn store(mailbox: &Mailbox<'_>, arrivals: Vec<Arrival>, day: Day) -> R
     }
     drop(waiting);
     for batch in batches {
-        stored.add(lock::locked(mailbox.cx, &mailbox.home.lock(), || store_batch(mailbox, batch, day)).await?);
+        stored.add(lock::locked(mailbox.cx, &mailbox.home.lock(), store_batch(mailbox, batch, day)).await?);
     }
     Ok(stored)
 }
@@ -226,7 +229,7 @@ impl<'a> Desk<'a> {
             mailbox,
             filter: mailbox.filter(),
             keyring,
-            seen: SeenIds::parse(&seen),
+            seen: SeenIds::parse(&seen, SEEN_IDS),
             seal: mailbox.seal(),
             taken,
             day,
@@ -252,7 +255,7 @@ impl<'a> Desk<'a> {
         let key = message_key(&proof, opened, signed, &headers);
         let transport_key = MessageKey::transport(&arrival.id);
         if self.seen.contains(&key) {
-            self.seen.insert(transport_key);
+            self.seen.insert(&transport_key);
             return Decision::Repeated;
         }
         let verdict = judge(self.mailbox, &proof, opened, &self.keyring, &headers);
@@ -260,8 +263,8 @@ impl<'a> Desk<'a> {
         let folder = folder_by_policy(self.mailbox, &verdict);
         let attachments = safe_attachments(arrival);
         let (id, text) = self.write_up(headers, arrival, &attachments, &verdict);
-        self.seen.insert(key);
-        self.seen.insert(transport_key);
+        self.seen.insert(&key);
+        self.seen.insert(&transport_key);
         let received = Received {
             id: id.clone(),
             folder,
@@ -298,7 +301,7 @@ impl<'a> Desk<'a> {
         let Filed { id, folder, text, attachments, received } = message;
         let (cx, home) = (self.mailbox.cx, self.mailbox.home);
         // A name that is taken by another message gets a suffix; so does one that is taken between the listing and now.
-        for id in [id.with_content_suffix(text_hash(&text).as_bytes()), id].into_iter().rev() {
+        for id in [id.clone(), id.with_content_suffix(text.as_bytes())] {
             if self.is_taken(&id) {
                 if self.holds_same(&id, &text).await? {
                     return Ok(None);
@@ -376,8 +379,8 @@ fn message_key(proof: &Proof, opened: &Opened<'_>, signed: Option<&SignedHeaders
 
 /// The attachments under names that are safe and different.
 fn safe_attachments(arrival: &Arrival) -> Vec<(AttachmentName, Vec<u8>)> {
-    let mut names = AttachmentNames::default();
-    arrival.attachments.iter().map(|(name, bytes)| (names.unique(name), bytes.clone())).collect()
+    let mut names = UniqueNames::new();
+    arrival.attachments.iter().map(|(name, bytes)| (names.add(name), bytes.clone())).collect()
 }
 
 /// The verdict on a message from its proof, the keyring and my addresses.
@@ -400,12 +403,7 @@ pub(super) fn judge(
         && let Some(fingerprint) = &verdict.fingerprint
         && let Ok(from) = Address::parse(headers.value("From").unwrap_or_default())
     {
-        verdict.peer = Some(match keyring.standing(&from, fingerprint, origin == Origin::Valid) {
-            Standing::Known => Peer::Known,
-            Standing::FirstSeen => Peer::FirstSeen,
-            Standing::KeyChanged { .. } => Peer::KeyChanged,
-            Standing::Downgraded => Peer::Downgraded,
-        });
+        verdict.peer = Some(keyring.standing(&from, fingerprint, origin == Origin::Valid).peer());
     }
     if let Some(signed) = opened.signed_headers().filter(|_| origin == Origin::Valid) {
         let mine = mailbox.addresses();

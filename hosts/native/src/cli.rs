@@ -68,7 +68,7 @@ fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
     };
     let environment = |name| std::env::var(name).ok();
     let located = locate(&ConfigEnv {
-        option: invocation.config.clone(),
+        flag: invocation.config.clone(),
         config: environment("AGENTAZALL_CONFIG"),
         root: environment("AGENTAZALL_ROOT"),
     });

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Expected;
-use super::json::to_python_json;
+use crate::protocol::python_json;
 use super::machine::MachineFingerprint;
 use super::owner::OwnerSecret;
 use super::token::{Nonce, Token};
@@ -147,7 +147,7 @@ impl Binding {
         }
         fields.insert("permissions".to_owned(), self.permissions.to_value());
         fields.extend(self.rest.clone());
-        to_python_json(&Value::Object(fields)).into_bytes()
+        python_json::pretty(&Value::Object(fields)).into_bytes()
     }
 
     /// The owner, as given when it was bound: an address, or a person's name. Holds no control character.

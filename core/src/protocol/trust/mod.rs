@@ -13,8 +13,6 @@ pub mod owner;
 pub mod pending;
 pub mod token;
 
-mod json;
-
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::json::to_python_json;
+use crate::protocol::python_json;
 use super::token::Nonce;
 use crate::protocol::time::Now;
 
@@ -41,7 +41,7 @@ impl UsedNonces {
     /// The bytes of the file.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        to_python_json(&Value::Object(self.0.clone())).into_bytes()
+        python_json::pretty(&Value::Object(self.0.clone())).into_bytes()
     }
 
     /// Whether a token with this nonce was used.

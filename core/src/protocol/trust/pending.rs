@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::armor;
-use super::json::to_python_json;
+use crate::protocol::python_json;
 use super::owner::OwnerSecret;
 use super::token::Token;
 use crate::protocol::time::Now;
@@ -74,7 +74,7 @@ impl PendingToken {
         fields.insert("expires_at".to_owned(), self.expires.into());
         fields.insert("created_at".to_owned(), self.created.into());
         fields.extend(self.rest.clone());
-        to_python_json(&Value::Object(fields)).into_bytes()
+        python_json::pretty(&Value::Object(fields)).into_bytes()
     }
 
     /// The token's armor.
