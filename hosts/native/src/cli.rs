@@ -135,14 +135,14 @@ impl Prepared {
         let config_file = RelPath::parse(file_name)?;
 
         // The config names the other folders, so it is read through its own alone.
-        let host = host(&folder, &folder, interrupt.clone())?;
+        let host = open_host(&folder, &folder, interrupt.clone())?;
         let agent = std::env::var("AGENTAZALL_AGENT").ok();
         let opened: Opened = run_op(session::open(config_file.clone(), agent), &host, manner)?;
 
         let mailboxes = std::path::absolute(folder.join(opened.config.mailbox_dir()))
             .map_err(|error| host_error("finding the mailboxes folder", &error))?;
         let mailboxes = lexically_plain(&mailboxes);
-        let host = host(&folder, &mailboxes, interrupt)?;
+        let host = open_host(&folder, &mailboxes, interrupt)?;
         let context = Context {
             opened,
             config_file,
@@ -168,7 +168,7 @@ fn lexically_plain(path: &Path) -> PathBuf {
     plain
 }
 
-fn host(config: &Path, mailboxes: &Path, interrupt: Interrupt) -> Result<Host, Error> {
+fn open_host(config: &Path, mailboxes: &Path, interrupt: Interrupt) -> Result<Host, Error> {
     let shared = mailboxes.parent().unwrap_or(mailboxes).join("shared");
     let roots = Roots::new(config, mailboxes, shared).map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))?;
     Ok(Host::new(roots, HttpOptions::from_env(), interrupt))
