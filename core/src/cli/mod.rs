@@ -128,6 +128,14 @@ subcommands! {
     Held(mail::HeldArgs);
     /// Show or rebuild the text indexes
     Index(mail::IndexArgs);
+    /// Make an account on a relay
+    Register(network::RegisterArgs);
+    /// Relays in the config
+    Relay(network::RelayArgs);
+    /// Show the state of the mailbox and of every transport
+    Status(network::StatusArgs);
+    /// Look for faults, and explain how to mend them
+    Doctor(network::DoctorArgs);
     /// Sync again and again
     Daemon(network::DaemonArgs);
     /// Show or change who may write to this agent
@@ -171,6 +179,7 @@ macro_rules! shown {
 
 shown! {
     Daemon Held Inbox Index Read Search Sent
+    Diagnosis Registered Relays Status
     CryptoIdentity Filter Keyring Signed Verified
     TrustToken TrustVerified Bound BoundAll TrustState Revoked
 }

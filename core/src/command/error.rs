@@ -38,6 +38,9 @@ pub enum Error {
     /// A key that is not there.
     #[error(transparent)]
     NoSuchKey(#[from] super::keys::NoSuchKey),
+    /// A command about relays was not carried out.
+    #[error(transparent)]
+    Relay(#[from] super::relays::RelayCommandError),
     /// A trust command was not carried out.
     #[error(transparent)]
     Trust(#[from] super::trust::TrustError),
@@ -117,6 +120,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ForeignMailbox { .. } => 3,
+            Self::Relay(error) => error.exit_code(),
             Self::Trust(error) => error.exit_code(),
             _ => 1,
         }

@@ -65,10 +65,10 @@ pub async fn filter(session: &mut Session, command: FilterCommand) -> Result<Fil
         }
         let path = session.config_shown.clone();
         session
-            .change_config(|config| {
-                let changed = command.changes.iter().map(|change| apply(config, change)).collect::<Result<_, _>>();
-                changed.map_err(|source| Error::Config { path, source })
-            })
+            .change_config(
+                |config| command.changes.iter().map(|change| apply(config, change)).collect(),
+                |source| Error::Config { path, source },
+            )
             .await?
     };
     let settings = session.config.filter();

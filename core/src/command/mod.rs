@@ -7,12 +7,14 @@
 pub mod daemon;
 pub mod error;
 pub mod filter;
+pub mod health;
 pub mod inbox;
 pub mod index;
 pub mod keys;
 pub mod mail;
 pub mod outcome;
 pub mod read;
+pub mod relays;
 pub mod search;
 pub mod send;
 pub mod session;
@@ -51,6 +53,8 @@ commands! {
     Daemon(daemon::Daemon) => daemon::daemon;
     /// `crypto-identity`
     CryptoIdentity(keys::CryptoIdentity) => keys::crypto_identity;
+    /// `doctor`
+    Doctor(health::Doctor) => health::doctor;
     /// `filter`
     Filter(filter::FilterCommand) => filter::filter;
     /// `index`
@@ -81,6 +85,12 @@ commands! {
     Inbox(inbox::Inbox) => inbox::inbox;
     /// `read`
     Read(read::Read) => read::read;
+    /// `register`
+    Register(relays::Register) => relays::register;
+    /// `relay`
+    Relay(relays::RelayCommand) => relays::relay;
+    /// `status`
+    Status(health::Status) => health::status;
     /// `reply`
     Reply(send::Reply) => send::reply;
     /// `search`

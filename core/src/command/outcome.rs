@@ -24,6 +24,14 @@ outcomes! {
     Daemon(super::daemon::DaemonOutcome);
     /// Of `crypto-identity`.
     CryptoIdentity(super::keys::CryptoIdentityOutcome);
+    /// Of `doctor`.
+    Diagnosis(super::health::Diagnosis);
+    /// Of `status`.
+    Status(super::health::StatusOutcome);
+    /// Of `register`.
+    Registered(super::relays::Registered);
+    /// Of `relay`.
+    Relays(super::relays::RelayList);
     /// Of `filter`.
     Filter(super::filter::FilterState);
     /// Of `index`.
@@ -72,6 +80,7 @@ impl Outcome {
             Self::Daemon(outcome) => outcome.exit_code(),
             Self::Sent(outcome) => outcome.exit_code(),
             Self::Verified(outcome) => outcome.exit_code(),
+            Self::Diagnosis(outcome) => outcome.exit_code(),
             Self::BoundAll(outcome) => outcome.exit_code(),
             _ => 0,
         }

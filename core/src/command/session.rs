@@ -129,7 +129,7 @@ impl Session {
             let key = new_agent_key(&self.cx).await?;
             let shown = self.config_shown.clone();
             let failed = |source| Error::Config { path: shown, source };
-            self.change_config(|config| config.set_agent_key(&key).map_err(failed)).await?;
+            self.change_config(|config| config.set_agent_key(&key), failed).await?;
         }
         self.check_agent_key().await
     }
@@ -156,10 +156,11 @@ impl Session {
     /// at once lose nothing.
     ///
     /// # Errors
-    /// What `change` says; a config that cannot be read or written.
+    /// What `change` says, through `failed`; a config that cannot be read or written.
     pub async fn change_config<T>(
         &mut self,
-        change: impl FnOnce(&mut Config) -> Result<T, Error>,
+        change: impl FnOnce(&mut Config) -> Result<T, ConfigError>,
+        failed: impl FnOnce(ConfigError) -> Error,
     ) -> Result<T, Error> {
         let (cx, lock) = (self.cx.clone(), self.home.lock());
         let (config, value) = lock::locked(&cx, &lock, async {
@@ -167,7 +168,7 @@ impl Session {
                 Some(bytes) => parse_config(&bytes, &self.config_shown)?,
                 None => self.config.clone(),
             };
-            let value = change(&mut config)?;
+            let value = change(&mut config).map_err(failed)?;
             cx.write_private(&self.config_place, config.to_json()).await?;
             Ok::<_, Error>((config, value))
         })

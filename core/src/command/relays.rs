@@ -1,0 +1,204 @@
+//! `register` and `relay`: accounts on AgentTalk relays.
+
+use serde::Serialize;
+
+use crate::protocol::address::Address;
+use crate::protocol::config::{RelayAccount, Transport};
+use crate::protocol::id::Fingerprint;
+use crate::protocol::relay::{AgentName, RelayError, ServerUrl, Token, UrlError};
+use crate::sync::relay_call;
+
+use super::error::Error;
+use super::session::Session;
+
+/// Makes an account on a relay.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// The account's name.
+    pub name: AgentName,
+    /// The relay.
+    pub server: ServerUrl,
+    /// Also in a config that exists already.
+    pub yes: bool,
+}
+
+/// A new account.
+#[derive(Debug, Serialize)]
+pub struct Registered {
+    /// Its address.
+    pub address: Address,
+    /// The relay.
+    pub server: String,
+    /// This agent's key.
+    pub fingerprint: Fingerprint,
+    /// The config file, which holds the token.
+    pub config: String,
+}
+
+/// Why an account was not made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayCommandError {
+    /// There is a config, and nobody said to change it.
+    #[error("{config} exists and belongs to {agent}; say --yes to add the account to it, or give another --config")]
+    Unconfirmed {
+        /// The config file.
+        config: String,
+        /// Its agent.
+        agent: String,
+    },
+    /// The relay did not make the account.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// Not a URL that a token may be sent to.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// No account with this URL or address is in the config.
+    #[error("the config has no relay {named:?}; `azall relay list` shows those it has")]
+    NoSuchRelay {
+        /// What was to be removed.
+        named: String,
+    },
+}
+
+impl RelayCommandError {
+    /// 2 where the command has to be said otherwise, 1 otherwise.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Unconfirmed { .. } | Self::Url(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// Makes an account and writes it into the config. The first account names the agent; a further one is added to its relays.
+///
+/// # Errors
+/// What the relay says; a config that exists, without `yes`.
+pub async fn register(session: &mut Session, register: Register) -> Result<Registered, Error> {
+    if session.found && !register.yes {
+        let (config, agent) = (session.config_shown.clone(), session.address().to_string());
+        return Err(RelayCommandError::Unconfirmed { config, agent }.into());
+    }
+    let account =
+        relay_call::register(&session.cx, &register.server, &register.name).await.map_err(RelayCommandError::Relay)?;
+    // The token cannot be had a second time: it is written before anything else can fail.
+    if !session.found {
+        session.create_config().await?;
+    }
+    let is_first = session.config.relays().is_empty();
+    let (server, path) = (register.server.clone(), session.config_shown.clone());
+    session
+        .change_config(|config| {
+            if is_first {
+                config.set_agent(&account.address)?;
+                config.set_transport(Transport::AgentTalk)?;
+                return config.set_agenttalk(&server, &account.token);
+            }
+            let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
+            config.add_relay(&RelayAccount { server: server.clone(), token, address }).map(|_| ())
+        }, |source| Error::Config { path, source })
+        .await?;
+    session.enter().await?;
+    let identity = session.identity().await?;
+    Ok(Registered {
+        address: account.address,
+        server: register.server.to_string(),
+        fingerprint: identity.fingerprint(),
+        config: session.config_shown.clone(),
+    })
+}
+
+/// What to do with the relays of the config.
+#[derive(Clone, Debug)]
+pub enum RelayCommand {
+    /// List them.
+    List,
+    /// Add an account.
+    Add(RelayAccount),
+    /// Remove an account, by its URL or address.
+    Remove(String),
+}
+
+/// The relays of the config.
+#[derive(Debug, Serialize)]
+pub struct RelayList {
+    /// What was done, if anything was.
+    pub done: Option<String>,
+    /// The accounts.
+    pub relays: Vec<RelayRow>,
+}
+
+/// An account on a relay. The token is never shown.
+#[derive(Debug, Serialize)]
+pub struct RelayRow {
+    /// The relay.
+    pub server: String,
+    /// The account's address, where the config tells it.
+    pub address: Option<Address>,
+    /// Whether the config has a token for it.
+    pub has_token: bool,
+}
+
+/// Lists, adds or removes relays.
+///
+/// # Errors
+/// A config that cannot be written; a relay that is not there.
+pub async fn relay(session: &mut Session, command: RelayCommand) -> Result<RelayList, Error> {
+    session.enter().await?;
+    let path = session.config_shown.clone();
+    let failed = |source| Error::Config { path, source };
+    let done = match command {
+        RelayCommand::List => None,
+        RelayCommand::Add(account) => {
+            let added = session.change_config(|config| config.add_relay(&account), failed).await?;
+            Some(format!("{} {}", account.server, if added { "added" } else { "was there already" }))
+        }
+        RelayCommand::Remove(named) => {
+            let removed = session.change_config(|config| config.remove_relay(&named), failed).await?;
+            if removed == 0 {
+                return Err(RelayCommandError::NoSuchRelay { named }.into());
+            }
+            Some(format!("{named} removed"))
+        }
+    };
+    let row = |account: &RelayAccount| RelayRow {
+        server: account.server.to_string(),
+        address: account.address.clone(),
+        has_token: account.token.is_some(),
+    };
+    Ok(RelayList { done, relays: session.config.relays().iter().map(row).collect() })
+}
+
+/// The relay of a host or URL as a person gives it: without a scheme, plain HTTP for this machine and HTTPS elsewhere.
+///
+/// # Errors
+/// Not a URL; plain HTTP to another machine, unless `insecure`.
+pub fn server_url(host: &str, port: Option<u16>, insecure: bool) -> Result<ServerUrl, UrlError> {
+    let with_port = |url: String| match port {
+        Some(port) => format!("{}:{port}", url.trim_end_matches('/')),
+        None => url,
+    };
+    let url = if host.contains("://") {
+        ServerUrl::parse(&with_port(host.to_owned()))?
+    } else {
+        let plain = ServerUrl::parse(&with_port(format!("http://{host}")))?;
+        if plain.is_loopback() { plain } else { ServerUrl::parse(&with_port(format!("https://{host}")))? }
+    };
+    url.require_private(insecure)?;
+    Ok(url)
+}
+
+/// An account of `relay add`.
+///
+/// # Errors
+/// Plain HTTP to another machine, unless `insecure`.
+pub fn account(
+    url: &str,
+    token: Option<Token>,
+    address: Option<Address>,
+    insecure: bool,
+) -> Result<RelayAccount, UrlError> {
+    Ok(RelayAccount { server: server_url(url, None, insecure)?, token, address })
+}
