@@ -5,7 +5,23 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod config;
+pub mod dedupe;
+pub mod delivery;
+pub mod envelope;
+pub mod filter;
 pub mod id;
+pub mod identity;
+pub mod index;
+pub mod keyring;
 pub mod layout;
+pub mod message;
+pub mod name;
+pub mod python_json;
+pub mod relay;
+pub mod signature;
+pub mod spool;
 pub mod text;
 pub mod time;
+pub mod trust;
+pub mod verdict;

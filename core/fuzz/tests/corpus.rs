@@ -1,0 +1,61 @@
+//! Replays every target's corpus, so that what fuzzing once found stays fixed, and so that the targets still hold
+//! where nobody fuzzes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use azall_fuzz::TARGETS;
+
+/// The entries of a folder beside the manifest, in order.
+fn entries(folder: &str) -> Vec<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found: Vec<PathBuf> = std::fs::read_dir(&path)
+        .unwrap_or_else(|error| panic!("cannot list {}: {error}", path.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    found.sort();
+    found
+}
+
+fn stems(folder: &str) -> BTreeSet<String> {
+    entries(folder).iter().filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
+}
+
+#[test]
+fn every_corpus_holds() {
+    for (name, run) in TARGETS {
+        let inputs = entries(&format!("corpus/{name}"));
+        assert!(!inputs.is_empty(), "the corpus of {name} is empty");
+        for input in inputs {
+            let bytes = std::fs::read(&input).unwrap_or_else(|error| panic!("{}: {error}", input.display()));
+            println!("{}", input.display());
+            run(&bytes);
+        }
+    }
+}
+
+#[test]
+fn every_target_has_a_corpus_and_a_binary() {
+    let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(stems("corpus"), names);
+    assert_eq!(stems("fuzz_targets"), names);
+    let manifest = include_str!("../Cargo.toml");
+    for name in names {
+        assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"")), "{name}");
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_is_taken_in_linear_time() {
+    let patterns: [&[u8]; 12] =
+        [b"\0", b"\xff", b"\n", b"---\n", b": ", b"{\"", b"[", b"a,", b"*[", b"---BEGIN ", b"=\r", b"a: b\n"];
+    for (name, run) in TARGETS {
+        for pattern in patterns {
+            let input = pattern.repeat(1_000_000 / pattern.len());
+            let started = std::time::Instant::now();
+            run(&input);
+            // Unoptimized and on a busy machine; what is quadratic takes minutes.
+            assert!(started.elapsed().as_secs() < 10, "{name} on {:?}", String::from_utf8_lossy(pattern));
+        }
+    }
+}

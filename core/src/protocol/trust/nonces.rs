@@ -1,0 +1,127 @@
+//! The file `.used_nonces`: tokens that must not be accepted again (PROTOCOL section 5).
+
+use serde_json::{Map, Value};
+
+use crate::protocol::python_json;
+use super::token::Nonce;
+use crate::protocol::time::Now;
+
+/// How long a nonce is kept after it was burned, in seconds. A token is refused for its age after 20 minutes; a day
+/// leaves room for a clock that is set back, and bounds the file by the tokens of one day.
+pub const KEEP_SECONDS: i64 = 24 * 3600;
+
+/// A `.used_nonces` file that cannot be read. It is never taken for an empty one: that would let every token that was
+/// used within its lifetime be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the list of used trust tokens is damaged at line {line}, column {column}; no token is accepted until the file is \
+     repaired, or removed when {minutes} minutes have passed since the last token was made",
+    minutes = super::token::MAX_AGE / 60
+)]
+pub struct NoncesError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+/// The nonces that were burned, each with the time of it. Entries that other versions wrote are kept as they are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsedNonces(Map<String, Value>);
+
+impl UsedNonces {
+    /// Reads the bytes of a `.used_nonces` file. A file that does not exist is [`UsedNonces::default`].
+    ///
+    /// # Errors
+    /// [`NoncesError`] when it is not a JSON object.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NoncesError> {
+        serde_json::from_slice(bytes).map(Self).map_err(|e| NoncesError { line: e.line(), column: e.column() })
+    }
+
+    /// The bytes of the file.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        python_json::pretty(&Value::Object(self.0.clone())).into_bytes()
+    }
+
+    /// Whether a token with this nonce was used.
+    #[must_use]
+    pub fn contains(&self, nonce: &Nonce) -> bool {
+        self.0.contains_key(&nonce.to_string())
+    }
+
+    /// Remembers that a token with this nonce was used, and forgets those that are long past use.
+    pub fn burn(&mut self, nonce: &Nonce, now: Now) {
+        self.prune(now);
+        self.0.insert(nonce.to_string(), now.unix_seconds().into());
+    }
+
+    /// Forgets nonces burned more than [`KEEP_SECONDS`] ago. One whose time cannot be read is kept.
+    pub fn prune(&mut self, now: Now) {
+        let oldest = now.unix_seconds().saturating_sub(KEEP_SECONDS);
+        self.0.retain(|_, burned| seconds(burned).is_none_or(|burned| burned >= oldest));
+    }
+
+    /// How many nonces are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A time in whole seconds, written as an integer or with a fraction.
+fn seconds(burned: &Value) -> Option<i64> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a float beyond i64 saturates, and is then as old or new as can be"
+    )]
+    burned.as_i64().or_else(|| burned.as_f64().map(|seconds| seconds as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Now {
+        Now::utc(seconds * 1000)
+    }
+
+    #[test]
+    fn burned_stays_burned_for_as_long_as_a_token_lives() {
+        let nonce = Nonce::new([0xab; 32]);
+        let mut nonces = UsedNonces::default();
+        nonces.burn(&nonce, at(1_795_392_111));
+        let text = format!("{{\n  \"{}\": 1795392111\n}}", "ab".repeat(32));
+        assert_eq!(String::from_utf8(nonces.to_json()).unwrap(), text);
+        let mut nonces = UsedNonces::parse(text.as_bytes()).unwrap();
+        nonces.prune(at(1_795_392_111 + KEEP_SECONDS));
+        assert!(nonces.contains(&nonce));
+        nonces.burn(&Nonce::new([1; 32]), at(1_795_392_112 + KEEP_SECONDS));
+        assert!(!nonces.contains(&nonce));
+        assert_eq!(nonces.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_dated_is_kept() {
+        let mut nonces = UsedNonces::parse(br#"{"a": "x", "b": null, "c": 5, "d": 5.5, "e": 1e300}"#).unwrap();
+        nonces.prune(at(1_795_392_111));
+        assert_eq!(nonces.0.keys().collect::<Vec<_>>(), ["a", "b", "e"]);
+        nonces.prune(Now::utc(i64::MIN));
+        nonces.prune(Now::utc(i64::MAX));
+        assert_eq!(nonces.len(), 3);
+    }
+
+    #[test]
+    fn a_damaged_file_is_not_an_empty_one() {
+        for damaged in ["", "{", "[]", "null", "{\"a\": 1", &"[".repeat(100_000)] {
+            assert!(UsedNonces::parse(damaged.as_bytes()).is_err());
+        }
+        assert!(UsedNonces::parse(b"{}").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,104 @@
+//! Calls of a relay as effects.
+
+use crate::engine::cx::Cx;
+use crate::engine::effect::{Http, HttpAnswer, IoError, IoErrorKind};
+use crate::protocol::address::Address;
+use crate::protocol::config::RelayAccount;
+use crate::protocol::relay::{
+    self, ANSWER_LIMIT, AgentName, MESSAGES_LIMIT, Payload, Registered, RelayError, Reply, Request, ServerUrl, Token,
+};
+
+/// How long a relay may take for a call.
+const CALL_TIMEOUT_MS: u64 = 30_000;
+
+/// How long it may take to hand out an inbox: what it has handed out it has deleted, so giving up early loses messages.
+const FETCH_TIMEOUT_MS: u64 = 120_000;
+
+/// Makes a call and gives the answer, whatever its status.
+async fn call(
+    cx: &Cx,
+    server: &ServerUrl,
+    request: Request,
+    limit: u64,
+    timeout_ms: u64,
+) -> Result<HttpAnswer, RelayError> {
+    let Request { method, url, headers, body } = request;
+    let effect = Http { method: method.to_owned(), url, headers, body, limit, timeout_ms };
+    cx.http(effect).await.map_err(|error| unreachable(server, error))
+}
+
+fn unreachable(server: &ServerUrl, error: IoError) -> RelayError {
+    let why = match error.kind {
+        IoErrorKind::TimedOut => format!("no whole answer in time ({error})"),
+        IoErrorKind::TooLarge => format!("its answer is larger than azall accepts ({error})"),
+        IoErrorKind::Tls => format!("its certificate is not accepted ({error})"),
+        _ => error.to_string(),
+    };
+    RelayError::Unreachable { server: server.clone(), why }
+}
+
+fn reply(answer: &HttpAnswer) -> Reply<'_> {
+    Reply { status: answer.status, headers: &answer.headers, body: &answer.body }
+}
+
+/// The token of an account.
+fn token(account: &RelayAccount) -> Result<&Token, RelayError> {
+    account.token.as_ref().ok_or_else(|| RelayError::Unauthorized {
+        server: account.server.clone(),
+        said: "the config has no token for it".to_owned(),
+    })
+}
+
+/// Sends a message to one recipient, and gives the relay's id for it, which may be empty.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &Payload) -> Result<String, RelayError> {
+    let request = relay::send(&account.server, token(account)?, to, &payload.to_json());
+    let answer = call(cx, &account.server, request, ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    relay::parse_sent(&account.server, reply(&answer))
+}
+
+/// Fetches what waits at a relay: the body of its answer, which the relay has deleted by then. An answer that is a refusal,
+/// or no list of messages at all, is an error.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn messages(cx: &Cx, account: &RelayAccount) -> Result<Vec<u8>, RelayError> {
+    let request = relay::messages(&account.server, token(account)?);
+    let answer = call(cx, &account.server, request, MESSAGES_LIMIT, FETCH_TIMEOUT_MS).await?;
+    if (200..300).contains(&answer.status) {
+        return Ok(answer.body);
+    }
+    match relay::parse_messages(&account.server, reply(&answer)) {
+        Err(error) => Err(error),
+        Ok(_) => Ok(answer.body),
+    }
+}
+
+/// Makes an account.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn register(cx: &Cx, server: &ServerUrl, name: &AgentName) -> Result<Registered, RelayError> {
+    let answer = call(cx, server, relay::register(server, name), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    relay::parse_registered(server, reply(&answer))
+}
+
+/// Everybody with an account.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn agents(cx: &Cx, server: &ServerUrl) -> Result<Vec<Address>, RelayError> {
+    let answer = call(cx, server, relay::agents(server), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    relay::parse_agents(server, reply(&answer))
+}
+
+/// A relay's facts about itself, name and value.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn status(cx: &Cx, server: &ServerUrl) -> Result<Vec<(String, String)>, RelayError> {
+    let answer = call(cx, server, relay::status(server), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    relay::parse_status(server, reply(&answer))
+}
