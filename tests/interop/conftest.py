@@ -40,6 +40,11 @@ class Cast:
         return self._relay
 
     @staticmethod
+    def fresh(name: str) -> str:
+        """This name with a number, so that nobody else has it."""
+        return f"{name}-{next(_numbers)}"
+
+    @staticmethod
     def as_azall(agent: Agent) -> Azall:
         """The same agent, through azall."""
         return Azall(agent.home, agent.config_path.name)
@@ -50,8 +55,12 @@ class Cast:
 
     def azall(self, name: str) -> Azall:
         """An agent who uses azall."""
+        return self._introduce(self.bare_azall(name), name)
+
+    def bare_azall(self, name: str) -> Azall:
+        """An agent who uses azall and has no configuration yet."""
         _azall_is_there()
-        return self._introduce(Azall(self.root / f"azall-{name}"), name)
+        return Azall(self.root / f"azall-{name}")
 
     def neighbours(self) -> tuple[Reference, Azall]:
         """One agent of each kind, whose mailboxes lie in one folder, so that mail between them is copied."""
@@ -72,7 +81,7 @@ class Cast:
         if self._relay is None:
             agent.setup(name)
         else:
-            agent.register(f"{name}-{next(_numbers)}", self._relay.port)
+            agent.join(self.fresh(name), self._relay)
         return agent
 
 
@@ -98,7 +107,7 @@ def online(tmp_path: Path, relay: Relay) -> Cast:
 @pytest.fixture
 def relay_token(relay: Relay) -> tuple[str, str]:
     """Name and token of an account that no client uses."""
-    name = f"mallory-{next(_numbers)}"
+    name = Cast.fresh("mallory")
     return name, relay.register(name)
 
 
