@@ -1,14 +1,17 @@
 //! A mailbox as one ZIP file, for `export` and `import`: made in memory, with the time that is given; read with every
 //! name checked, nothing but regular files, and bounds on what it may unpack to.
 
-use std::collections::BTreeSet;
-use std::io::{Cursor, Read as _, Write as _};
+mod directory;
 
-use zip::read::ZipFile;
+use std::collections::BTreeSet;
+use std::io::{Cursor, Read, Write as _};
+
+use flate2::read::DeflateDecoder;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use self::directory::{Entry, Method};
 use super::layout::{PathError, RelPath};
 use super::text;
 use super::time::Now;
@@ -42,7 +45,10 @@ const RATIO_FREE_BYTES: u64 = 1 << 20;
 pub enum ArchiveError {
     /// Not a ZIP file, or a broken one.
     #[error("it is no usable ZIP file: {0}")]
-    NotZip(String),
+    NotZip(&'static str),
+    /// The archive cannot be written.
+    #[error("the ZIP file cannot be made: {0}")]
+    NotMade(String),
     /// A name that leads out of the mailbox, or is no good file name.
     #[error("it holds a file that must not be unpacked: {0}")]
     BadName(#[from] PathError),
@@ -52,6 +58,14 @@ pub enum ArchiveError {
     /// A symbolic link, device or the like.
     #[error("{0:?} in it is a link or a device, not a regular file")]
     NotAFile(String),
+    /// An entry packed by a method other than the usual two.
+    #[error("{name:?} in it is packed by method {method}, which is not known; pack it again with Deflate")]
+    Method {
+        /// The file.
+        name: String,
+        /// The method's number.
+        method: u16,
+    },
     /// An entry with a password.
     #[error("{0:?} in it is encrypted; unpack it with its password and pack it again without")]
     Encrypted(String),
@@ -85,7 +99,7 @@ pub enum ArchiveError {
         /// The file.
         name: String,
         /// What is wrong.
-        why: String,
+        why: &'static str,
     },
 }
 
@@ -107,10 +121,10 @@ pub fn build<'a>(
     for (path, bytes) in entries {
         names.add_file(path)?;
         let large = options.large_file(bytes.len() >= u32::MAX as usize);
-        writer.start_file(path.as_str(), large).map_err(not_zip)?;
-        writer.write_all(bytes).map_err(|error| not_zip(error.into()))?;
+        writer.start_file(path.as_str(), large).map_err(not_made)?;
+        writer.write_all(bytes).map_err(|error| not_made(error.into()))?;
     }
-    Ok(writer.finish().map_err(not_zip)?.into_inner())
+    Ok(writer.finish().map_err(not_made)?.into_inner())
 }
 
 /// Unpacks a ZIP file: every file with its checked name, in the archive's order. Folders are left out; they follow from
@@ -119,23 +133,13 @@ pub fn build<'a>(
 /// # Errors
 /// [`ArchiveError`]; nothing of an archive with one bad entry is given out.
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<(RelPath, Vec<u8>)>, ArchiveError> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(not_zip)?;
-    if archive.len() > limits.entries {
-        return Err(ArchiveError::TooMany { limit: limits.entries });
-    }
-    refuse_hidden_entries(bytes, &archive)?;
     let mut names = Names::default();
     let mut files = Vec::new();
     let mut left = limits.total_bytes;
-    for index in 0..archive.len() {
-        let packed_as = archive.name_for_index(index).map(shown).unwrap_or_default();
-        if archive.by_index_raw(index).map_err(not_zip)?.encrypted() {
-            return Err(ArchiveError::Encrypted(packed_as));
-        }
-        let mut entry = archive.by_index(index).map_err(|error| damaged(&packed_as, &error))?;
+    for entry in directory::read(bytes, limits.entries)? {
         if let Some(path) = checked_name(&entry)? {
             names.add_file(&path)?;
-            let content = unpack(&mut entry, &packed_as, limits, left)?;
+            let content = unpack(&entry, bytes, limits, left)?;
             left -= content.len() as u64;
             files.push((path, content));
         }
@@ -144,48 +148,60 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<(RelPath, Vec<u8>)>, Arc
 }
 
 /// The path of a file; `None` for a folder, whose name is checked as well.
-fn checked_name(entry: &ZipFile<'_, Cursor<&[u8]>>) -> Result<Option<RelPath>, ArchiveError> {
+fn checked_name(entry: &Entry<'_>) -> Result<Option<RelPath>, ArchiveError> {
     const FILE_TYPE: u32 = 0o170_000;
     const UNKNOWN: u32 = 0;
     const REGULAR: u32 = 0o100_000;
     const FOLDER: u32 = 0o040_000;
-    let (name, is_folder) = match entry.name().strip_suffix('/') {
-        Some(folder) => (folder, true),
-        None => (entry.name(), false),
+    let name = std::str::from_utf8(entry.name)
+        .map_err(|_| PathError { path: shown(entry.name), why: "its name is not UTF-8" })?;
+    let (path, usual_type) = match name.strip_suffix('/') {
+        Some(folder) => (RelPath::parse(folder)?, FOLDER),
+        None => (RelPath::parse(name)?, REGULAR),
     };
-    let path = RelPath::parse(name)?;
-    let file_type = entry.unix_mode().unwrap_or_default() & FILE_TYPE;
-    match file_type {
-        UNKNOWN => {}
-        FOLDER if is_folder => {}
-        REGULAR if !is_folder => {}
-        _ => return Err(ArchiveError::NotAFile(shown(name))),
+    let file_type = entry.mode & FILE_TYPE;
+    if file_type != UNKNOWN && file_type != usual_type {
+        return Err(ArchiveError::NotAFile(shown(entry.name)));
     }
-    if is_folder {
-        return Ok(None);
-    }
-    Ok(Some(path))
+    Ok(Some(path).filter(|_| usual_type == REGULAR))
 }
 
-/// The content of one file. What the archive says of sizes is not believed: the bytes are counted.
-fn unpack(
-    entry: &mut ZipFile<'_, Cursor<&[u8]>>,
-    name: &str,
-    limits: Limits,
-    left: u64,
-) -> Result<Vec<u8>, ArchiveError> {
-    let by_ratio = entry.compressed_size().saturating_mul(limits.ratio).max(RATIO_FREE_BYTES);
+/// The content of one file. What the archive says of its size is not believed: the bytes are counted.
+fn unpack(entry: &Entry<'_>, file: &[u8], limits: Limits, left: u64) -> Result<Vec<u8>, ArchiveError> {
+    let name = || shown(entry.name);
+    let damaged = |why| ArchiveError::Damaged { name: name(), why };
+    if entry.is_encrypted {
+        return Err(ArchiveError::Encrypted(name()));
+    }
+    let packed = entry.packed(file).ok_or_else(|| damaged("the directory points to something else"))?;
+    let by_ratio = (packed.len() as u64).saturating_mul(limits.ratio).max(RATIO_FREE_BYTES);
     let most = limits.file_bytes.min(left).min(by_ratio);
-    let mut content = Vec::new();
-    entry.take(most.saturating_add(1)).read_to_end(&mut content).map_err(|error| damaged(name, &error))?;
-    if content.len() as u64 <= most {
-        return Ok(content);
+    let content = match entry.method {
+        Method::Stored => read_most(packed, most),
+        Method::Deflated => read_most(DeflateDecoder::new(packed), most),
+        Method::Unknown(method) => return Err(ArchiveError::Method { name: name(), method }),
+    };
+    let content = content.map_err(|_| damaged("it cannot be unpacked"))?;
+    if content.len() as u64 > most {
+        return Err(if most == by_ratio {
+            ArchiveError::Bomb { name: name(), ratio: limits.ratio }
+        } else {
+            ArchiveError::TooLarge { name: name(), limit: limits.file_bytes, total_limit: limits.total_bytes }
+        });
     }
-    let name = name.to_owned();
-    if most == by_ratio {
-        return Err(ArchiveError::Bomb { name, ratio: limits.ratio });
+    let mut crc = flate2::Crc::new();
+    crc.update(&content);
+    if content.len() as u64 != entry.size || crc.sum() != entry.crc32 {
+        return Err(damaged("its size or checksum is wrong"));
     }
-    Err(ArchiveError::TooLarge { name, limit: limits.file_bytes, total_limit: limits.total_bytes })
+    Ok(content)
+}
+
+/// At most one byte more than `most`.
+fn read_most(content: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    content.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// The names so far, to find those that would overwrite another.
@@ -200,7 +216,7 @@ impl Names {
         if path.as_str().is_empty() {
             return Err(ArchiveError::BadName(PathError { path: String::new(), why: "it is empty" }));
         }
-        let duplicate = |path: &RelPath| Err(ArchiveError::Duplicate(shown(path.as_str())));
+        let duplicate = |path: &RelPath| Err(ArchiveError::Duplicate(shown(path.as_str().as_bytes())));
         if self.folders.contains(path) || !self.files.insert(path.clone()) {
             return duplicate(path);
         }
@@ -218,32 +234,6 @@ impl Names {
     }
 }
 
-/// Refuses an archive whose directory names a file twice: the library keeps the last of them, other programs the first.
-fn refuse_hidden_entries(bytes: &[u8], archive: &ZipArchive<Cursor<&[u8]>>) -> Result<(), ArchiveError> {
-    let start = usize::try_from(archive.central_directory_start()).unwrap_or(usize::MAX);
-    let mut rest = bytes.get(start..).unwrap_or_default();
-    let mut names = BTreeSet::new();
-    while let Some((name, next)) = split_directory_entry(rest) {
-        if !names.insert(name) {
-            return Err(ArchiveError::Duplicate(shown(&String::from_utf8_lossy(name))));
-        }
-        rest = next;
-    }
-    if names.len() == archive.len() {
-        return Ok(());
-    }
-    Err(ArchiveError::NotZip("its directory does not agree with itself".to_owned()))
-}
-
-/// The name of the directory entry at the beginning, and what follows that entry (APPNOTE.TXT section 4.3.12).
-fn split_directory_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let header: &[u8; 46] = bytes.strip_prefix(b"PK\x01\x02").and(bytes.first_chunk())?;
-    let [.., n0, n1, e0, e1, c0, c1, _, _, _, _, _, _, _, _, _, _, _, _] = *header;
-    let length = |low, high| usize::from(u16::from_le_bytes([low, high]));
-    let (name, rest) = bytes.get(header.len()..)?.split_at_checked(length(n0, n1))?;
-    Some((name, rest.get(length(e0, e1) + length(c0, c1)..)?))
-}
-
 /// The time of a file in an archive: local, of even seconds, from 1980 on.
 fn dos_time(now: Now) -> DateTime {
     let text = now.local_text();
@@ -255,16 +245,12 @@ fn dos_time(now: Now) -> DateTime {
 }
 
 /// A name from outside, for an error.
-fn shown(name: &str) -> String {
-    text::prefix(name, 80).to_owned()
+fn shown(name: &[u8]) -> String {
+    text::prefix(&String::from_utf8_lossy(name), 80).to_owned()
 }
 
-fn not_zip(error: ZipError) -> ArchiveError {
-    ArchiveError::NotZip(error.to_string())
-}
-
-fn damaged(name: &str, why: &dyn std::error::Error) -> ArchiveError {
-    ArchiveError::Damaged { name: name.to_owned(), why: why.to_string() }
+fn not_made(error: ZipError) -> ArchiveError {
+    ArchiveError::NotMade(error.to_string())
 }
 
 #[cfg(test)]
@@ -304,7 +290,7 @@ mod tests {
         let zip = build([(&a, b"hello".as_slice()), (&b, b"".as_slice())], NOW).unwrap();
         assert_eq!(zip, build([(&a, b"hello".as_slice()), (&b, b"".as_slice())], NOW).unwrap());
         assert_eq!(read(&zip, Limits::default()).unwrap(), [(a, b"hello".to_vec()), (b, Vec::new())]);
-        let mut archive = ZipArchive::new(Cursor::new(zip.as_slice())).unwrap();
+        let mut archive = zip::ZipArchive::new(Cursor::new(zip.as_slice())).unwrap();
         let entry = archive.by_index(0).unwrap();
         assert_eq!(entry.last_modified().unwrap().to_string(), "2026-03-11 14:30:00");
         assert_eq!(entry.unix_mode().unwrap() & 0o777, 0o600);
@@ -394,6 +380,35 @@ mod tests {
         assert_eq!(read(&zip, Limits::default()), Err(ArchiveError::Encrypted("secret".to_owned())));
     }
 
+    #[test]
+    fn more_files_than_sixteen_bits_count_are_read() {
+        let paths: Vec<RelPath> = (0..65_540).map(|n| path(&format!("{n}"))).collect();
+        let zip = build(paths.iter().map(|path| (path, b"".as_slice())), NOW).unwrap();
+        assert_eq!(read(&zip, Limits::default()).unwrap().len(), 65_540);
+    }
+
+    #[test]
+    fn a_comment_is_allowed_but_nothing_else_around() {
+        let zip = raw(&[("a", b"x")]);
+        let mut commented = zip.clone();
+        let length = commented.len();
+        commented[length - 2] = 3;
+        commented.extend(b"abc");
+        assert_eq!(read(&commented, Limits::default()).unwrap(), [(path("a"), b"x".to_vec())]);
+        for odd in [[&zip, b"x".as_slice()].concat(), [b"x", zip.as_slice()].concat()] {
+            assert!(matches!(read(&odd, Limits::default()), Err(ArchiveError::NotZip(_))));
+        }
+    }
+
+    #[test]
+    fn a_file_has_one_name() {
+        let zip = raw(&[("inner", b"x")]);
+        let mut changed = zip.clone();
+        let at = zip.windows(5).position(|window| window == b"inner").unwrap();
+        changed[at] = b'I';
+        assert!(matches!(read(&changed, Limits::default()), Err(ArchiveError::Damaged { .. })));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_safe(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
@@ -406,7 +421,9 @@ mod tests {
             if let Some(byte) = zip.get_mut(at) {
                 *byte = to;
             }
-            let _ = read(&zip, Limits::default());
+            for (path, content) in read(&zip, Limits::default()).unwrap_or_default() {
+                prop_assert!(!path.as_str().is_empty() && content.len() == 5);
+            }
         }
 
         #[test]
