@@ -105,7 +105,7 @@ fn a_clock_that_was_set_back_does_not_lock_for_ever() {
 #[test]
 fn a_lock_that_is_held_names_itself() {
     let mut host = MemoryHost::new();
-    let mut stubborn = |host: &mut MemoryHost| {
+    let stubborn = |host: &mut MemoryHost| {
         let claim = format!(r#"{{"owner":"x","expires_ms":{}}}"#, host.now.unix_ms + lock::LEASE_MS);
         host.files.insert((Root::Mailboxes, "a/.lock".into()), claim.into_bytes());
     };

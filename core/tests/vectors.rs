@@ -7,7 +7,7 @@ mod area {
     use std::path::PathBuf;
 
     /// The vectors of one area.
-    pub fn load(name: &str) -> serde_json::Value {
+    pub(crate) fn load(name: &str) -> serde_json::Value {
         let folder = std::env::var_os("AZALL_VECTORS")
             .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")), PathBuf::from);
         let path = folder.join(format!("{name}.json"));
@@ -16,14 +16,14 @@ mod area {
     }
 
     /// The array under `key` of an area's vectors; an empty one would test nothing.
-    pub fn cases(vectors: &serde_json::Value, key: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn cases(vectors: &serde_json::Value, key: &str) -> Vec<serde_json::Value> {
         let cases = vectors[key].as_array().unwrap_or_else(|| panic!("no array {key:?}")).clone();
         assert!(!cases.is_empty(), "no cases under {key:?}");
         cases
     }
 
     /// A string field of a case.
-    pub fn text<'a>(case: &'a serde_json::Value, key: &str) -> &'a str {
+    pub(crate) fn text<'a>(case: &'a serde_json::Value, key: &str) -> &'a str {
         case[key].as_str().unwrap_or_else(|| panic!("no text {key:?} in {case}"))
     }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod mail;
 mod network;
 pub mod page;
+mod start;
 mod trust;
 
 use std::ffi::OsString;
@@ -114,6 +115,16 @@ macro_rules! subcommands {
 }
 
 subcommands! {
+    /// Restore a session: identity, task, memories, inbox
+    Startup(start::StartupArgs);
+    /// Print a snippet for an agent's system prompt
+    Prompt(start::PromptArgs);
+    /// Set up everything in one step
+    Quickstart(start::QuickstartArgs);
+    /// Configure this agent
+    Setup(start::SetupArgs);
+    /// A guide for a new agent
+    Onboard(start::OnboardArgs);
     /// Sync, then list the inbox
     Inbox(mail::InboxArgs);
     /// Show a message and mark it read
@@ -178,6 +189,7 @@ macro_rules! shown {
 }
 
 shown! {
+    GuideText Ready Setup Startup
     Daemon Held Inbox Index Read Search Sent
     Diagnosis Registered Relays Status
     CryptoIdentity Filter Keyring Signed Verified

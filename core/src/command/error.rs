@@ -32,6 +32,9 @@ pub enum Error {
         /// What is wrong with it.
         source: ConfigError,
     },
+    /// The mailbox of that name is another agent's.
+    #[error(transparent)]
+    NameTaken(#[from] super::start::NameTaken),
     /// A pattern that no filter takes.
     #[error(transparent)]
     Filter(#[from] super::filter::FilterError),
@@ -119,7 +122,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ForeignMailbox { .. } => 3,
+            Self::ForeignMailbox { .. } | Self::NameTaken(_) => 3,
             Self::Relay(error) => error.exit_code(),
             Self::Trust(error) => error.exit_code(),
             _ => 1,

@@ -18,6 +18,7 @@ pub mod relays;
 pub mod search;
 pub mod send;
 pub mod session;
+pub mod start;
 pub mod trust;
 
 pub use error::Error;
@@ -49,6 +50,14 @@ macro_rules! commands {
 }
 
 commands! {
+    /// `prompt` and `onboard`
+    Guide(start::Guide) => start::guide;
+    /// `quickstart`
+    Quickstart(start::Quickstart) => start::quickstart;
+    /// `setup`
+    Setup(start::Setup) => start::setup;
+    /// `startup`
+    Startup(start::Startup) => start::startup;
     /// `daemon`
     Daemon(daemon::Daemon) => daemon::daemon;
     /// `crypto-identity`

@@ -20,6 +20,14 @@ macro_rules! outcomes {
 }
 
 outcomes! {
+    /// Of `prompt` and `onboard`.
+    GuideText(super::start::GuideText);
+    /// Of `quickstart`.
+    Ready(super::start::Ready);
+    /// Of `setup`.
+    Setup(super::start::SetupOutcome);
+    /// Of `startup`.
+    Startup(super::start::StartupOutcome);
     /// Of `daemon`.
     Daemon(super::daemon::DaemonOutcome);
     /// Of `crypto-identity`.

@@ -61,7 +61,7 @@ fn parse_config(bytes: &[u8], path: &str) -> Result<Config, Error> {
 }
 
 /// A new `agent_key`: 32 hex digits.
-async fn new_agent_key(cx: &Cx) -> Result<Secret, Error> {
+pub(super) async fn new_agent_key(cx: &Cx) -> Result<Secret, Error> {
     Ok(Secret::new(text::hex(&cx.random::<16>().await?)))
 }
 
