@@ -20,6 +20,14 @@ macro_rules! outcomes {
 }
 
 outcomes! {
+    /// Of `address`.
+    Address(super::identity::AddressOutcome);
+    /// Of `whoami` and `doing`.
+    SelfText(super::identity::SelfTextOutcome);
+    /// Of `note`.
+    Note(super::notes::NoteOutcome);
+    /// Of `notes`.
+    Notes(super::notes::NoteList);
     /// Of `daemon`.
     Daemon(super::daemon::DaemonOutcome);
     /// Of `crypto-identity`.
