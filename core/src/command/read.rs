@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::engine::lock;
-use crate::protocol::envelope::Opened;
+use crate::protocol::envelope::{InvalidReason, Opened};
 use crate::protocol::layout::{Folder, Place};
 use crate::protocol::message::{Message, set_status_in_place};
 use crate::protocol::time::Day;
-use crate::protocol::verdict::Verdict;
+use crate::protocol::verdict::{Origin, Verdict};
 use crate::sync::receive;
 
 use super::error::Error;
@@ -34,6 +34,14 @@ pub struct ReadMessage {
     pub location: Location,
     /// The file's path.
     pub path: String,
+    /// `From`.
+    pub from: String,
+    /// `To`.
+    pub to: String,
+    /// `Subject`.
+    pub subject: String,
+    /// `Date`, as it is written.
+    pub date: String,
     /// The headers, in order.
     pub headers: Vec<(String, String)>,
     /// The text: what was signed, where it is signed.
@@ -99,14 +107,24 @@ pub async fn read(session: &mut Session, read: Read) -> Result<ReadMessage, Erro
     let mailbox = session.mailbox();
     let keyring = mailbox.keyring().await?;
     let opened = Opened::read(&message.headers, &message.body);
-    let (verdict, reason) = receive::examine_at_rest(&mailbox, &opened, &keyring, &message.headers);
+    let (mut verdict, mut reason) = receive::examine_at_rest(&mailbox, &opened, &keyring, &message.headers);
+    let attached = session.home.attachments(location.day, location.folder, &location.id);
+    if verdict.origin == Origin::Valid && !receive::attachments_match(&mailbox, &attached, &opened).await? {
+        verdict.origin = Origin::Invalid;
+        reason = Some(InvalidReason::Attachments.to_string());
+    }
     if location.folder == Folder::Inbox && message.headers.value("Status") == Some("new") {
         mark_read(session, &location).await?;
     }
+    let value = |name| message.headers.value(name).unwrap_or_default().to_owned();
     let around = [opened.before(), opened.after()].join("\n");
     let around = crate::protocol::text::strip(&around);
     Ok(ReadMessage {
         path: session.shown(&location.place(&session.home)),
+        from: value("From"),
+        to: value("To"),
+        subject: value("Subject"),
+        date: value("Date"),
         headers: message.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         text: opened.text().into_owned(),
         unsigned_text: (!around.is_empty() && verdict.is_proven()).then(|| around.to_owned()),

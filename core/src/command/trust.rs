@@ -67,7 +67,7 @@ impl TrustError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::AlreadyBound { .. } | Self::Refused(BindRefusal::AlreadyBound { .. }) => 3,
+            Self::AlreadyBound { .. } | Self::Refused(_) => 3,
             Self::Unconfirmed { .. } => 2,
             _ => 1,
         }

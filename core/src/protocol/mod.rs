@@ -5,6 +5,7 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod archive;
 pub mod config;
 pub mod dedupe;
 pub mod delivery;

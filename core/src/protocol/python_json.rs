@@ -82,7 +82,7 @@ fn write_string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            ' '..='\u{7f}' => out.push(c),
+            ' '..='~' => out.push(c),
             _ => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a String cannot fail.
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn all_but_ascii_is_escaped() {
         let value = json!("ü\u{7f}\u{2028}\u{1f600}</\"\\\n\r\t\u{8}\u{c}\u{1}");
-        assert_eq!(pretty(&value), "\"\\u00fc\u{7f}\\u2028\\ud83d\\ude00</\\\"\\\\\\n\\r\\t\\b\\f\\u0001\"");
+        assert_eq!(pretty(&value), "\"\\u00fc\\u007f\\u2028\\ud83d\\ude00</\\\"\\\\\\n\\r\\t\\b\\f\\u0001\"");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! verified, the policy is applied, and the verdict is written down, as if they had come by a transport.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::receive::{self, Received, Stored};
 use super::{Error, Mailbox};
@@ -15,7 +14,6 @@ use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::Message;
-use crate::protocol::text;
 use crate::protocol::time::Day;
 
 /// A file that was changed this recently may still be being written by a client that does not write at once; unless it
@@ -139,7 +137,7 @@ async fn adopt_one(
     }
     let opened = Opened::read(&message.headers, &message.body);
     let mut proof = receive::prove_at_rest(&opened, keyring, &message.headers);
-    if proof == Proof::Valid && !attachments_match(mailbox, day, id, &opened).await? {
+    if proof == Proof::Valid && !receive::attachments_match(mailbox, &attachments, &opened).await? {
         proof = Proof::Invalid(InvalidReason::Attachments);
     }
     let verdict = receive::judge(mailbox, &proof, &opened, keyring, &message.headers);
@@ -159,24 +157,4 @@ async fn adopt_one(
         cx.rename(&place, &home.message(day, Folder::Held, id)).await?;
     }
     Ok(Adopted::As(Received { id: id.clone(), folder, from, subject, verdict }))
-}
-
-/// Whether the files beside a message are those that were signed.
-async fn attachments_match(
-    mailbox: &Mailbox<'_>,
-    day: Day,
-    id: &MessageId,
-    opened: &Opened<'_>,
-) -> Result<bool, Error> {
-    let Some(signed) = opened.signed_headers() else { return Ok(true) };
-    let folder = mailbox.home.attachments(day, Folder::Inbox, id);
-    for attachment in &signed.attachments {
-        let Ok(place) = folder.join(text::strip(&attachment.name)) else { return Ok(false) };
-        let Some(bytes) = mailbox.cx.read(&place).await? else { return Ok(false) };
-        let hash: [u8; 32] = Sha256::digest(&bytes).into();
-        if hash != attachment.sha256 || bytes.len() as u64 != attachment.size {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

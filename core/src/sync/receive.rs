@@ -16,7 +16,7 @@ use crate::protocol::envelope::{self, InvalidReason, Kind, Opened, Proof, Signed
 use crate::protocol::filter::Filter;
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
-use crate::protocol::layout::Folder;
+use crate::protocol::layout::{Folder, Place};
 use crate::protocol::message::{Headers, Message};
 use crate::protocol::name::{AttachmentName, UniqueNames};
 use crate::protocol::text;
@@ -424,6 +424,24 @@ pub(super) fn prove_at_rest(opened: &Opened<'_>, keyring: &Keyring, headers: &He
         },
         _ => proof,
     }
+}
+
+/// Whether the files in a message's folder are those that were signed.
+///
+/// # Errors
+/// When a file cannot be read.
+pub async fn attachments_match(mailbox: &Mailbox<'_>, folder: &Place, opened: &Opened<'_>) -> Result<bool, Error> {
+    let Some(signed) = opened.signed_headers() else { return Ok(true) };
+    let mut names = UniqueNames::new();
+    for attachment in &signed.attachments {
+        let place = folder.join(names.add(&attachment.name).as_str())?;
+        let Some(bytes) = mailbox.cx.read(&place).await? else { return Ok(false) };
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        if hash != attachment.sha256 || bytes.len() as u64 != attachment.size {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The verdict on a message at rest, and, where its signature is not valid, why.

