@@ -3,10 +3,12 @@
 //! One file per family of commands, beside the one in [`command`](crate::command): its arguments (clap), what it reads
 //! ([`Arguments`]), and how its outcome is shown ([`Show`]).
 
+mod identity;
 pub mod input;
 mod keys;
 mod mail;
 mod network;
+mod notes;
 pub mod page;
 mod start;
 mod trust;
@@ -125,6 +127,16 @@ subcommands! {
     Setup(start::SetupArgs);
     /// A guide for a new agent
     Onboard(start::OnboardArgs);
+    /// Show your address
+    Address(identity::AddressArgs);
+    /// Show or set who you are
+    Whoami(identity::WhoamiArgs);
+    /// Show or set what you are working on
+    Doing(identity::DoingArgs);
+    /// Show or change a named note
+    Note(notes::NoteArgs);
+    /// List the notes of a day
+    Notes(notes::NotesArgs);
     /// Sync, then list the inbox
     Inbox(mail::InboxArgs);
     /// Show a message and mark it read
@@ -190,6 +202,7 @@ macro_rules! shown {
 
 shown! {
     GuideText Ready Setup Startup
+    Address SelfText Note Notes
     Daemon Held Inbox Index Read Search Sent
     Diagnosis Registered Relays Status
     CryptoIdentity Filter Keyring Signed Verified

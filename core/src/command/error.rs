@@ -44,6 +44,12 @@ pub enum Error {
     /// A command about relays was not carried out.
     #[error(transparent)]
     Relay(#[from] super::relays::RelayCommandError),
+    /// A text has become too long.
+    #[error(transparent)]
+    TextTooLong(#[from] super::texts::TextTooLong),
+    /// A note that is not there.
+    #[error(transparent)]
+    NoSuchNote(#[from] super::notes::NoSuchNote),
     /// A trust command was not carried out.
     #[error(transparent)]
     Trust(#[from] super::trust::TrustError),

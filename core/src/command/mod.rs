@@ -8,10 +8,12 @@ pub mod daemon;
 pub mod error;
 pub mod filter;
 pub mod health;
+pub mod identity;
 pub mod inbox;
 pub mod index;
 pub mod keys;
 pub mod mail;
+pub mod notes;
 pub mod outcome;
 pub mod read;
 pub mod relays;
@@ -19,6 +21,7 @@ pub mod search;
 pub mod send;
 pub mod session;
 pub mod start;
+pub mod texts;
 pub mod trust;
 
 pub use error::Error;
@@ -58,6 +61,16 @@ commands! {
     Setup(start::Setup) => start::setup;
     /// `startup`
     Startup(start::Startup) => start::startup;
+    /// `address`
+    Address(identity::ShowAddress) => identity::address;
+    /// `doing`
+    Doing(identity::Doing) => identity::doing;
+    /// `whoami`
+    Whoami(identity::Whoami) => identity::whoami;
+    /// `note`
+    Note(notes::Note) => notes::note;
+    /// `notes`
+    Notes(notes::Notes) => notes::notes;
     /// `daemon`
     Daemon(daemon::Daemon) => daemon::daemon;
     /// `crypto-identity`

@@ -28,6 +28,14 @@ outcomes! {
     Setup(super::start::SetupOutcome);
     /// Of `startup`.
     Startup(super::start::StartupOutcome);
+    /// Of `address`.
+    Address(super::identity::AddressOutcome);
+    /// Of `whoami` and `doing`.
+    SelfText(super::identity::SelfTextOutcome);
+    /// Of `note`.
+    Note(super::notes::NoteOutcome);
+    /// Of `notes`.
+    Notes(super::notes::NoteList);
     /// Of `daemon`.
     Daemon(super::daemon::DaemonOutcome);
     /// Of `crypto-identity`.
