@@ -10,6 +10,7 @@ mod mail;
 mod network;
 mod notes;
 pub mod page;
+mod scripts;
 mod start;
 mod trust;
 
@@ -149,6 +150,14 @@ subcommands! {
     Search(mail::SearchArgs);
     /// Messages that policy holds back
     Held(mail::HeldArgs);
+    /// Skills: scripts that say how something is done
+    Skill(scripts::SkillArgs);
+    /// Tools: scripts to run
+    Tool(scripts::ToolArgs);
+    /// Pack the whole state into a ZIP file
+    Export(scripts::ExportArgs);
+    /// Unpack a state that was exported
+    Import(scripts::ImportArgs);
     /// Show or rebuild the text indexes
     Index(mail::IndexArgs);
     /// Make an account on a relay
@@ -201,6 +210,7 @@ macro_rules! shown {
 }
 
 shown! {
+    Exported Imported Scripts
     GuideText Ready Setup Startup
     Address SelfText Note Notes
     Daemon Held Inbox Index Read Search Sent

@@ -35,6 +35,12 @@ pub enum Error {
     /// The mailbox of that name is another agent's.
     #[error(transparent)]
     NameTaken(#[from] super::start::NameTaken),
+    /// A state cannot be packed or unpacked.
+    #[error(transparent)]
+    Export(#[from] super::export::ExportError),
+    /// A script that is not there.
+    #[error(transparent)]
+    NoSuchScript(#[from] super::scripts::NoSuchScript),
     /// A pattern that no filter takes.
     #[error(transparent)]
     Filter(#[from] super::filter::FilterError),

@@ -6,6 +6,7 @@
 
 pub mod daemon;
 pub mod error;
+pub mod export;
 pub mod filter;
 pub mod health;
 pub mod identity;
@@ -17,6 +18,7 @@ pub mod notes;
 pub mod outcome;
 pub mod read;
 pub mod relays;
+pub mod scripts;
 pub mod search;
 pub mod send;
 pub mod session;
@@ -77,6 +79,12 @@ commands! {
     CryptoIdentity(keys::CryptoIdentity) => keys::crypto_identity;
     /// `doctor`
     Doctor(health::Doctor) => health::doctor;
+    /// `export`
+    Export(export::Export) => export::export;
+    /// `import`
+    Import(export::Import) => export::import;
+    /// `skill` and `tool`
+    Scripts(scripts::ScriptCommand) => scripts::scripts;
     /// `filter`
     Filter(filter::FilterCommand) => filter::filter;
     /// `index`

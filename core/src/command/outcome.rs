@@ -48,6 +48,12 @@ outcomes! {
     Registered(super::relays::Registered);
     /// Of `relay`.
     Relays(super::relays::RelayList);
+    /// Of `export`.
+    Exported(super::export::Exported);
+    /// Of `import`.
+    Imported(super::export::Imported);
+    /// Of `skill` and `tool`.
+    Scripts(super::scripts::ScriptOutcome);
     /// Of `filter`.
     Filter(super::filter::FilterState);
     /// Of `index`.
@@ -86,7 +92,10 @@ impl Outcome {
     /// A file that the command made for the host to write: the path as the command line gave it, and the content.
     #[must_use]
     pub fn artifact(&self) -> Option<(&str, &[u8])> {
-        None
+        match self {
+            Self::Exported(exported) => Some((&exported.path, &exported.archive)),
+            _ => None,
+        }
     }
 
     /// The process's exit code: most commands that give an outcome are done (0).
@@ -97,6 +106,7 @@ impl Outcome {
             Self::Sent(outcome) => outcome.exit_code(),
             Self::Verified(outcome) => outcome.exit_code(),
             Self::Diagnosis(outcome) => outcome.exit_code(),
+            Self::Scripts(outcome) => outcome.exit_code(),
             Self::BoundAll(outcome) => outcome.exit_code(),
             _ => 0,
         }
