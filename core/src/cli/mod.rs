@@ -7,6 +7,7 @@ mod identity;
 pub mod input;
 mod keys;
 mod mail;
+mod memory;
 mod network;
 mod notes;
 pub mod page;
@@ -122,6 +123,10 @@ subcommands! {
     Whoami(identity::WhoamiArgs);
     /// Show or set what you are working on
     Doing(identity::DoingArgs);
+    /// Store a memory
+    Remember(memory::RememberArgs);
+    /// Show the index of your memories, or look for some
+    Recall(memory::RecallArgs);
     /// Show or change a named note
     Note(notes::NoteArgs);
     /// List the notes of a day
@@ -190,7 +195,7 @@ macro_rules! shown {
 }
 
 shown! {
-    Address SelfText Note Notes
+    Address SelfText Recalled Remembered Note Notes
     Daemon Held Inbox Index Read Search Sent
     Diagnosis Registered Relays Status
     CryptoIdentity Filter Keyring Signed Verified

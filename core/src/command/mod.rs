@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod index;
 pub mod keys;
 pub mod mail;
+pub mod memory;
 pub mod notes;
 pub mod outcome;
 pub mod read;
@@ -58,6 +59,10 @@ commands! {
     Doing(identity::Doing) => identity::doing;
     /// `whoami`
     Whoami(identity::Whoami) => identity::whoami;
+    /// `recall`
+    Recall(memory::Recall) => memory::recall;
+    /// `remember`
+    Remember(memory::Remember) => memory::remember;
     /// `note`
     Note(notes::Note) => notes::note;
     /// `notes`

@@ -24,6 +24,10 @@ outcomes! {
     Address(super::identity::AddressOutcome);
     /// Of `whoami` and `doing`.
     SelfText(super::identity::SelfTextOutcome);
+    /// Of `recall`.
+    Recalled(super::memory::Recalled);
+    /// Of `remember`.
+    Remembered(super::memory::RememberOutcome);
     /// Of `note`.
     Note(super::notes::NoteOutcome);
     /// Of `notes`.
