@@ -10,6 +10,7 @@ mod mail;
 mod memory;
 mod network;
 mod notes;
+mod overview;
 pub mod page;
 mod trust;
 
@@ -143,6 +144,12 @@ subcommands! {
     Search(mail::SearchArgs);
     /// Messages that policy holds back
     Held(mail::HeldArgs);
+    /// List the days, with counts
+    Dates(overview::DatesArgs);
+    /// Show the folders and files of a day
+    Tree(overview::TreeArgs);
+    /// List the agents that are known here
+    Directory(overview::DirectoryArgs);
     /// Show or rebuild the text indexes
     Index(mail::IndexArgs);
     /// Make an account on a relay
@@ -195,6 +202,7 @@ macro_rules! shown {
 }
 
 shown! {
+    Agents Dates Tree
     Address SelfText Recalled Remembered Note Notes
     Daemon Held Inbox Index Read Search Sent
     Diagnosis Registered Relays Status

@@ -16,6 +16,7 @@ pub mod mail;
 pub mod memory;
 pub mod notes;
 pub mod outcome;
+pub mod overview;
 pub mod read;
 pub mod relays;
 pub mod search;
@@ -59,6 +60,12 @@ commands! {
     Doing(identity::Doing) => identity::doing;
     /// `whoami`
     Whoami(identity::Whoami) => identity::whoami;
+    /// `dates`
+    Dates(overview::Dates) => overview::dates;
+    /// `directory`
+    Directory(overview::Directory) => overview::directory;
+    /// `tree`
+    Tree(overview::Tree) => overview::tree;
     /// `recall`
     Recall(memory::Recall) => memory::recall;
     /// `remember`

@@ -24,6 +24,12 @@ outcomes! {
     Address(super::identity::AddressOutcome);
     /// Of `whoami` and `doing`.
     SelfText(super::identity::SelfTextOutcome);
+    /// Of `dates`.
+    Dates(super::overview::DateList);
+    /// Of `directory`.
+    Agents(super::overview::AgentList);
+    /// Of `tree`.
+    Tree(super::overview::TreeOutcome);
     /// Of `recall`.
     Recalled(super::memory::Recalled);
     /// Of `remember`.
