@@ -7,8 +7,10 @@ mod identity;
 pub mod input;
 mod keys;
 mod mail;
+mod memory;
 mod network;
 mod notes;
+mod overview;
 pub mod page;
 mod scripts;
 mod start;
@@ -134,6 +136,10 @@ subcommands! {
     Whoami(identity::WhoamiArgs);
     /// Show or set what you are working on
     Doing(identity::DoingArgs);
+    /// Store a memory
+    Remember(memory::RememberArgs);
+    /// Show the index of your memories, or look for some
+    Recall(memory::RecallArgs);
     /// Show or change a named note
     Note(notes::NoteArgs);
     /// List the notes of a day
@@ -158,6 +164,12 @@ subcommands! {
     Export(scripts::ExportArgs);
     /// Unpack a state that was exported
     Import(scripts::ImportArgs);
+    /// List the days, with counts
+    Dates(overview::DatesArgs);
+    /// Show the folders and files of a day
+    Tree(overview::TreeArgs);
+    /// List the agents that are known here
+    Directory(overview::DirectoryArgs);
     /// Show or rebuild the text indexes
     Index(mail::IndexArgs);
     /// Make an account on a relay
@@ -213,6 +225,8 @@ shown! {
     Exported Imported Scripts
     GuideText Ready Setup Startup
     Address SelfText Note Notes
+    Agents Dates Tree
+    Address SelfText Recalled Remembered Note Notes
     Daemon Held Inbox Index Read Search Sent
     Diagnosis Registered Relays Status
     CryptoIdentity Filter Keyring Signed Verified

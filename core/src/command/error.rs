@@ -53,6 +53,9 @@ pub enum Error {
     /// A text has become too long.
     #[error(transparent)]
     TextTooLong(#[from] super::texts::TextTooLong),
+    /// A memory is not to be had.
+    #[error(transparent)]
+    Memory(#[from] super::memory::MemoryError),
     /// A note that is not there.
     #[error(transparent)]
     NoSuchNote(#[from] super::notes::NoSuchNote),
@@ -135,6 +138,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ForeignMailbox { .. } | Self::NameTaken(_) => 3,
+            Self::ForeignMailbox { .. } | Self::Memory(super::memory::MemoryError::NotShared { .. }) => 3,
             Self::Relay(error) => error.exit_code(),
             Self::Trust(error) => error.exit_code(),
             _ => 1,

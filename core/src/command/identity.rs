@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::protocol::address::{Address, AddressError};
 use crate::protocol::layout::{AgentHome, Place};
 use crate::protocol::time::Day;
 
@@ -155,4 +156,16 @@ pub async fn address(session: &mut Session, arguments: ShowAddress) -> Result<Ad
     let relays = session.config.relays().iter();
     let relay_addresses = relays.filter_map(|relay| relay.address.as_ref().map(ToString::to_string)).collect();
     Ok(AddressOutcome { address: session.address().to_string(), relay_addresses, quiet: arguments.quiet })
+}
+
+/// The address that an agent's name means: a bare name is one on this machine, `name@localhost`.
+///
+/// # Errors
+/// [`AddressError`] when it is none.
+pub fn agent_address(name: &str) -> Result<Address, AddressError> {
+    let address = Address::parse(name)?;
+    if address.as_str().contains('@') || address.relay_account().is_some() {
+        return Ok(address);
+    }
+    Address::parse(&format!("{address}@localhost"))
 }

@@ -14,8 +14,10 @@ pub mod inbox;
 pub mod index;
 pub mod keys;
 pub mod mail;
+pub mod memory;
 pub mod notes;
 pub mod outcome;
+pub mod overview;
 pub mod read;
 pub mod relays;
 pub mod scripts;
@@ -69,6 +71,16 @@ commands! {
     Doing(identity::Doing) => identity::doing;
     /// `whoami`
     Whoami(identity::Whoami) => identity::whoami;
+    /// `dates`
+    Dates(overview::Dates) => overview::dates;
+    /// `directory`
+    Directory(overview::Directory) => overview::directory;
+    /// `tree`
+    Tree(overview::Tree) => overview::tree;
+    /// `recall`
+    Recall(memory::Recall) => memory::recall;
+    /// `remember`
+    Remember(memory::Remember) => memory::remember;
     /// `note`
     Note(notes::Note) => notes::note;
     /// `notes`

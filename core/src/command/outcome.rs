@@ -32,6 +32,16 @@ outcomes! {
     Address(super::identity::AddressOutcome);
     /// Of `whoami` and `doing`.
     SelfText(super::identity::SelfTextOutcome);
+    /// Of `dates`.
+    Dates(super::overview::DateList);
+    /// Of `directory`.
+    Agents(super::overview::AgentList);
+    /// Of `tree`.
+    Tree(super::overview::TreeOutcome);
+    /// Of `recall`.
+    Recalled(super::memory::Recalled);
+    /// Of `remember`.
+    Remembered(super::memory::RememberOutcome);
     /// Of `note`.
     Note(super::notes::NoteOutcome);
     /// Of `notes`.

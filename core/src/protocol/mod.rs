@@ -16,6 +16,7 @@ pub mod identity;
 pub mod index;
 pub mod keyring;
 pub mod layout;
+pub mod memory_index;
 pub mod message;
 pub mod name;
 pub mod python_json;
