@@ -224,7 +224,6 @@ macro_rules! shown {
 shown! {
     Exported Imported Scripts
     GuideText Ready Setup Startup
-    Address SelfText Note Notes
     Agents Dates Tree
     Address SelfText Recalled Remembered Note Notes
     Daemon Held Inbox Index Read Search Sent

@@ -196,7 +196,8 @@ impl Show for BoundAll {
 
 impl Show for TrustState {
     fn show(&self, page: &mut Page) {
-        page.field("Agent", 8, &self.agent).field("Trust", 8, &self.status.to_uppercase());
+        let status = if self.owner.is_some() { "ACTIVE" } else { "UNBOUND" };
+        page.field("Agent", 8, &self.agent).field("Trust", 8, status);
         match (&self.owner, &self.since) {
             (Some(owner), Some(since)) => {
                 page.field("Owner", 8, owner).field("Since", 8, since);

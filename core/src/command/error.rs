@@ -137,8 +137,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ForeignMailbox { .. } | Self::NameTaken(_) => 3,
-            Self::ForeignMailbox { .. } | Self::Memory(super::memory::MemoryError::NotShared { .. }) => 3,
+            Self::ForeignMailbox { .. } | Self::NameTaken(_) | Self::Memory(super::memory::MemoryError::NotShared { .. }) => 3,
             Self::Relay(error) => error.exit_code(),
             Self::Trust(error) => error.exit_code(),
             _ => 1,

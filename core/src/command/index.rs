@@ -79,6 +79,11 @@ pub async fn refresh_day_index(session: &Session, day: Day) -> Result<(), Error>
     if let Err(error) = session.cx.write(&session.home.day_index(day), text).await {
         session.cx.emit(Level::Warning, format!("the index of {day} is not up to date: {error}"));
     }
+    // The reference makes both indexes together; this one only changes when a memory does.
+    let memories = session.home.remember_index();
+    if !has_file(session, &memories).await? {
+        session.cx.write(&memories, memory_index(session).await?).await?;
+    }
     Ok(())
 }
 
