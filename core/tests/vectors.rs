@@ -37,3 +37,14 @@ mod filter;
 mod index;
 #[path = "vectors/sanitize.rs"]
 mod sanitize;
+
+#[path = "vectors/format.rs"]
+mod format;
+#[path = "vectors/keys.rs"]
+mod keys;
+#[path = "vectors/parse.rs"]
+mod parse;
+#[path = "vectors/signing.rs"]
+mod signing;
+#[path = "vectors/verify.rs"]
+mod verify;

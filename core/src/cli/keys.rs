@@ -25,7 +25,9 @@ impl Arguments for CryptoIdentityArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  azall keyring list\n  azall keyring trust 3430f3e127705937   after a peer told you of its new key")]
+#[command(
+    after_help = "Examples:\n  azall keyring list\n  azall keyring trust 3430f3e127705937   after a peer told you of its new key"
+)]
 pub(crate) struct KeyringArgs {
     #[command(subcommand)]
     action: Option<KeyringAction>,
@@ -117,7 +119,9 @@ impl Arguments for SignArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The exit code is 0 when the signature holds, 1 otherwise.\n\nExample:\n  azall verify statement.signed.txt")]
+#[command(
+    after_help = "The exit code is 0 when the signature holds, 1 otherwise.\n\nExample:\n  azall verify statement.signed.txt"
+)]
 pub(crate) struct VerifyArgs {
     /// The text, or a message file; standard input if absent or -
     file: Option<String>,
@@ -234,7 +238,9 @@ impl Show for KeyringOutcome {
         }
         match self.done {
             "trusted" => page.styled_line(Style::Good, "Trusted for these addresses from now on."),
-            "forgotten" => page.styled_line(Style::Caution, "Forgotten: the next message by this key counts as the first."),
+            "forgotten" => {
+                page.styled_line(Style::Caution, "Forgotten: the next message by this key counts as the first.")
+            }
             _ => page,
         };
     }

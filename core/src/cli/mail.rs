@@ -76,7 +76,9 @@ impl BodyArgs {
             Some(body) => body,
             None => match inputs.take() {
                 Some(input) => input.text(),
-                None => return Err(UsageError::Missing { what: "the text", give: "--body, --body-file or standard input" }),
+                None => {
+                    return Err(UsageError::Missing { what: "the text", give: "--body, --body-file or standard input" });
+                }
             },
         };
         let attachments = self
@@ -185,7 +187,9 @@ impl Arguments for ReadArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Messages land here when signature_policy or on_key_change in the config says so.\n\nExamples:\n  azall held list\n  azall held release 8be914")]
+#[command(
+    after_help = "Messages land here when signature_policy or on_key_change in the config says so.\n\nExamples:\n  azall held list\n  azall held release 8be914"
+)]
 pub(crate) struct HeldArgs {
     #[command(subcommand)]
     action: Option<HeldAction>,
@@ -219,7 +223,9 @@ impl Arguments for HeldArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  azall search deployment\n  azall search invoice --from billing --since 2026-01-01 --limit 10")]
+#[command(
+    after_help = "Examples:\n  azall search deployment\n  azall search invoice --from billing --since 2026-01-01 --limit 10"
+)]
 pub(crate) struct SearchArgs {
     /// Text to look for, in any case
     query: String,
@@ -351,10 +357,17 @@ impl Show for InboxListing {
             page.line("Read each with `azall read ID` (the beginning of an id is enough).");
         }
         if self.unchecked > 0 {
-            page.line(&format!("{} were put here by another client and are not verified yet; `azall read` verifies.", self.unchecked));
+            page.line(&format!(
+                "{} were put here by another client and are not verified yet; `azall read` verifies.",
+                self.unchecked
+            ));
         }
         if let Some(report) = &self.sync {
-            let held = report.received.iter().filter(|message| message.folder == crate::protocol::layout::Folder::Held).count();
+            let held = report
+                .received
+                .iter()
+                .filter(|message| message.folder == crate::protocol::layout::Folder::Held)
+                .count();
             if held > 0 {
                 page.styled_line(Style::Caution, &format!("{held} held back by policy: see `azall held`."));
             }
@@ -372,7 +385,8 @@ impl Show for ReadMessage {
         for (name, value) in self.headers.iter().filter(|(name, _)| name != "Verdict") {
             page.styled(Style::Faint, &format!("{name}: ")).line(value);
         }
-        page.styled(Style::Faint, "Signature: ").styled(verdict_style(&self.verdict), &verdict_words(Some(&self.verdict)));
+        page.styled(Style::Faint, "Signature: ")
+            .styled(verdict_style(&self.verdict), &verdict_words(Some(&self.verdict)));
         if let Some(fingerprint) = self.verdict.fingerprint {
             page.text(&format!(" (key {fingerprint})"));
         }
@@ -421,7 +435,10 @@ impl Show for Found {
             return;
         }
         for found in &self.matches {
-            page.styled(Style::Strong, &format!("{} {} {}", found.location.day, found.location.folder.name(), found.location.id));
+            page.styled(
+                Style::Strong,
+                &format!("{} {} {}", found.location.day, found.location.folder.name(), found.location.id),
+            );
             page.line(&format!("  {} -> {}: {}", found.from, found.to, found.subject));
             page.line(&format!("    {}", found.excerpt));
         }

@@ -28,7 +28,9 @@ use page::{Page, Show, Style};
 /// The mailbox for AI agents that runs anywhere.
 #[derive(Debug, Parser)]
 #[command(name = "azall", version, about, long_about = None, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Start with `azall quickstart`. Every command has --help with examples, and --json for programs.")]
+#[command(
+    after_help = "Start with `azall quickstart`. Every command has --help with examples, and --json for programs."
+)]
 struct Cli {
     /// Config file (default: $AGENTAZALL_CONFIG, $AGENTAZALL_ROOT/config.json or ./config.json)
     #[arg(long, short, global = true, value_name = "PATH")]
@@ -272,7 +274,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         clap_complete::generate(shell, &mut Cli::command(), "azall", &mut script);
         return Err(Exit { code: 0, text: String::from_utf8_lossy(&script).into_owned(), to_stderr: false });
     }
-    Ok(Invocation { config: cli.config, verbose: cli.verbose, json: cli.json, no_color: cli.no_color, command: cli.command })
+    Ok(Invocation {
+        config: cli.config,
+        verbose: cli.verbose,
+        json: cli.json,
+        no_color: cli.no_color,
+        command: cli.command,
+    })
 }
 
 impl Invocation {
@@ -287,8 +295,10 @@ impl Invocation {
     /// # Errors
     /// [`Exit`] with code 2 for arguments that make no sense.
     pub fn into_command(self, mut inputs: Inputs) -> Result<Command, Exit> {
-        self.command.command(&mut inputs).map_err(|error| {
-            Exit { code: 2, text: format!("error: {error}\n\nFor more information, try '--help'.\n"), to_stderr: true }
+        self.command.command(&mut inputs).map_err(|error| Exit {
+            code: 2,
+            text: format!("error: {error}\n\nFor more information, try '--help'.\n"),
+            to_stderr: true,
         })
     }
 }

@@ -65,9 +65,11 @@ pub(crate) struct RegisterArgs {
 
 impl Arguments for RegisterArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        let name = AgentName::parse_for_small_server(&self.agent).map_err(|error| UsageError::value("--agent", error))?;
+        let name =
+            AgentName::parse_for_small_server(&self.agent).map_err(|error| UsageError::value("--agent", error))?;
         let port = self.port.or_else(|| (self.server == PUBLIC_RELAY).then_some(PUBLIC_PORT));
-        let server = server_url(&self.server, port, self.insecure).map_err(|error| UsageError::value("--server", error))?;
+        let server =
+            server_url(&self.server, port, self.insecure).map_err(|error| UsageError::value("--server", error))?;
         Ok(Register { name, server, yes: self.yes }.into())
     }
 }

@@ -84,12 +84,14 @@ impl Arguments for SkillArgs {
 
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true)]
-#[command(after_help = "A tool runs with python3 in the mailbox's folder, for at most 120 seconds; its exit code becomes azall's.
+#[command(
+    after_help = "A tool runs with python3 in the mailbox's folder, for at most 120 seconds; its exit code becomes azall's.
 
 Examples:
   azall tool count --code 'print(6 * 7)' --description \"counts\"
   azall tool count --run
-  azall tool count --run --run-args one two")]
+  azall tool count --run --run-args one two"
+)]
 pub(crate) struct ToolArgs {
     #[command(flatten)]
     script: ScriptArgs,
@@ -143,7 +145,10 @@ impl Show for ScriptOutcome {
                 for script in &self.scripts {
                     let shared = if script.shared { " [shared]" } else { "" };
                     page.styled(Style::Strong, &format!("  {}{shared}", script.name));
-                    page.line(&format!(" v{} by {} - {}", script.meta.version, script.meta.author, script.meta.description));
+                    page.line(&format!(
+                        " v{} by {} - {}",
+                        script.meta.version, script.meta.author, script.meta.description
+                    ));
                 }
             }
             done => {
@@ -155,7 +160,9 @@ impl Show for ScriptOutcome {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "The file holds your key, your tokens and all your mail. Keep it as safe as the mailbox itself.\n\nExample:\n  azall export -o backup.zip")]
+#[command(
+    after_help = "The file holds your key, your tokens and all your mail. Keep it as safe as the mailbox itself.\n\nExample:\n  azall export -o backup.zip"
+)]
 pub(crate) struct ExportArgs {
     /// The file to write; it must not exist yet
     #[arg(long, short, value_name = "FILE")]
@@ -190,7 +197,10 @@ impl Show for Exported {
     fn show(&self, page: &mut Page) {
         page.styled_line(Style::Good, &format!("Exported to {}", self.path));
         page.field("Files", 6, &self.files.to_string()).field("Bytes", 6, &self.bytes.to_string());
-        page.styled_line(Style::Caution, "  It holds your private key, tokens and all your mail; only you can read it. Keep it safe.");
+        page.styled_line(
+            Style::Caution,
+            "  It holds your private key, tokens and all your mail; only you can read it. Keep it safe.",
+        );
     }
 }
 
@@ -200,6 +210,9 @@ impl Show for Imported {
         if self.same > 0 {
             page.line(&format!("  {} were there already, the same.", self.same));
         }
-        page.styled_line(Style::Caution, "  The archive holds private keys and tokens: remove it when you no longer need it.");
+        page.styled_line(
+            Style::Caution,
+            "  The archive holds private keys and tokens: remove it when you no longer need it.",
+        );
     }
 }

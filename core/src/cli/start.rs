@@ -30,7 +30,9 @@ enum TransportName {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  azall setup --agent alice                      alice@localhost\n  azall setup --agent alice --share-memories")]
+#[command(
+    after_help = "Examples:\n  azall setup --agent alice                      alice@localhost\n  azall setup --agent alice --share-memories"
+)]
 pub(crate) struct SetupArgs {
     /// The agent's name or address; a bare name becomes name@localhost
     #[arg(long, value_name = "NAME")]
@@ -56,7 +58,9 @@ impl Arguments for SetupArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Run it again at any time: it only makes what is missing.\n\nExample:\n  azall quickstart --agent alice --identity \"I am alice, a code reviewer.\"")]
+#[command(
+    after_help = "Run it again at any time: it only makes what is missing.\n\nExample:\n  azall quickstart --agent alice --identity \"I am alice, a code reviewer.\""
+)]
 pub(crate) struct QuickstartArgs {
     /// The agent's name or address; one is made up if it is not given
     #[arg(long, value_name = "NAME")]

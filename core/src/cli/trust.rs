@@ -12,7 +12,9 @@ use crate::command::trust::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "The token proves that whoever shows it can read this agent's files. It holds for ten minutes and binds once.\n\nExamples:\n  azall trust-gen\n  azall trust-gen -q | ssh owner azall trust-bind --owner me@localhost")]
+#[command(
+    after_help = "The token proves that whoever shows it can read this agent's files. It holds for ten minutes and binds once.\n\nExamples:\n  azall trust-gen\n  azall trust-gen -q | ssh owner azall trust-bind --owner me@localhost"
+)]
 pub(crate) struct TrustGenArgs {
     /// Another agent of this mailboxes folder
     #[arg(long, value_name = "ADDRESS")]

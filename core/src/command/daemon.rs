@@ -66,7 +66,8 @@ pub async fn daemon(session: &mut Session, daemon: Daemon) -> Result<DaemonOutco
         if daemon.once {
             return Ok(outcome);
         }
-        let interval_ms = daemon.interval.map_or(session.config.sync_interval_ms(), |seconds| u64::from(seconds) * 1000);
+        let interval_ms =
+            daemon.interval.map_or(session.config.sync_interval_ms(), |seconds| u64::from(seconds) * 1000);
         let interval_ms = i64::try_from(interval_ms).unwrap_or(i64::MAX);
         if !session.cx.sleep_ms(pause_ms(interval_ms, failures_in_a_row)).await || session.cx.is_cancelled() {
             return Ok(outcome);

@@ -80,7 +80,9 @@ pub enum Error {
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The key file is damaged. It is never replaced: peers know the agent by it.
-    #[error("{path}: {source}; restore it from a backup, or move it away to begin with a new key (peers will see a changed key)")]
+    #[error(
+        "{path}: {source}; restore it from a backup, or move it away to begin with a new key (peers will see a changed key)"
+    )]
     Identity {
         /// The key file.
         path: String,
@@ -137,7 +139,9 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::ForeignMailbox { .. } | Self::NameTaken(_) | Self::Memory(super::memory::MemoryError::NotShared { .. }) => 3,
+            Self::ForeignMailbox { .. }
+            | Self::NameTaken(_)
+            | Self::Memory(super::memory::MemoryError::NotShared { .. }) => 3,
             Self::Relay(error) => error.exit_code(),
             Self::Trust(error) => error.exit_code(),
             _ => 1,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::engine::effect::{EntryKind, IoErrorKind, WriteAtomic};
 use crate::engine::cx::WRITES_IN_FLIGHT;
+use crate::engine::effect::{EntryKind, IoErrorKind, WriteAtomic};
 use crate::protocol::archive::{self, ArchiveError, Limits};
 use crate::protocol::config::{AgentKey, Config};
 use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
@@ -160,13 +160,14 @@ pub async fn import(session: &mut Session, import: Import) -> Result<Imported, E
         same: writes.iter().filter(|(_, _, is_there)| *is_there).count(),
     };
     let cx = &session.cx;
-    let written = cx.all(WRITES_IN_FLIGHT, writes.into_iter().filter(|(_, _, is_there)| !is_there).map(
-        |(place, bytes, _)| async move {
+    let written = cx.all(
+        WRITES_IN_FLIGHT,
+        writes.into_iter().filter(|(_, _, is_there)| !is_there).map(|(place, bytes, _)| async move {
             let private = place.path.file_name().starts_with('.');
             let write = WriteAtomic { place: place.clone(), bytes, private, exclusive: true };
             (place, cx.ask(write).await)
-        },
-    ));
+        }),
+    );
     for (place, outcome) in written.await {
         match outcome {
             Err(error) if error.kind == IoErrorKind::AlreadyExists => {
@@ -183,10 +184,7 @@ pub async fn import(session: &mut Session, import: Import) -> Result<Imported, E
 }
 
 /// Where each file of the archive goes, and whether it is there already, the same.
-async fn plan(
-    session: &Session,
-    entries: Vec<(RelPath, Vec<u8>)>,
-) -> Result<Vec<(Place, Vec<u8>, bool)>, Error> {
+async fn plan(session: &Session, entries: Vec<(RelPath, Vec<u8>)>) -> Result<Vec<(Place, Vec<u8>, bool)>, Error> {
     let below = format!("{MAILBOX}/");
     let mut writes = Vec::new();
     for (name, bytes) in entries {

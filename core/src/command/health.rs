@@ -213,7 +213,11 @@ async fn check_files(session: &Session, diagnosis: &mut Diagnosis) -> Result<(),
             keyring.iter().flat_map(|keyring| keyring.damaged().iter().map(ToString::to_string)).collect();
         diagnosis.file(&path, keyring.as_ref().map(|_| "the keyring can be read"), "restore it from a backup");
         for entry in damaged {
-            diagnosis.add(Health::Caution, format!("{path}: {entry}"), Some("remove the entry; the key is learned again"));
+            diagnosis.add(
+                Health::Caution,
+                format!("{path}: {entry}"),
+                Some("remove the entry; the key is learned again"),
+            );
         }
     }
     if let Some(bytes) = session.cx.read(&home.trust()).await? {

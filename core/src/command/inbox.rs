@@ -10,8 +10,8 @@ use crate::protocol::time::Day;
 use crate::sync::{self, Report, receive};
 
 use super::error::Error;
-use super::mail::{self, Damaged, Row};
 use super::index;
+use super::mail::{self, Damaged, Row};
 use super::session::Session;
 
 /// How many messages that nobody has verified yet a listing verifies on the way. A mailbox that another client filled may hold thousands.

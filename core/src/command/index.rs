@@ -8,8 +8,7 @@ use crate::engine::cx::{EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
 use crate::engine::effect::{Entry, EntryKind, FileHead};
 use crate::engine::event::Level;
 use crate::protocol::index::{
-    DayIndex, MEMORY_HEAD_BYTES, Memory, MemoryRow, MessageRow, NoteRow, ScriptRow, render_memories,
-    script_description,
+    DayIndex, MEMORY_HEAD_BYTES, Memory, MemoryRow, MessageRow, NoteRow, ScriptRow, render_memories, script_description,
 };
 use crate::protocol::layout::{AgentHome, Folder, Place, ScriptKind};
 use crate::protocol::message::Head;
@@ -146,7 +145,9 @@ async fn scripts(session: &Session, folder: &Place) -> Result<Vec<(String, Strin
     Ok(names
         .into_iter()
         .zip(metas)
-        .map(|(name, meta)| (name.to_owned(), meta.map_or_else(|_| String::new(), |meta| script_description(&meta.bytes))))
+        .map(|(name, meta)| {
+            (name.to_owned(), meta.map_or_else(|_| String::new(), |meta| script_description(&meta.bytes)))
+        })
         .collect())
 }
 
@@ -157,8 +158,7 @@ fn files_of(entries: &[Entry]) -> impl Iterator<Item = &str> {
 /// The first bytes of the `.txt` files of a folder, by name. Files that cannot be read are left out: listings tell of them.
 async fn read_heads(session: &Session, folder: Place, limit: u64) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let entries = session.cx.list(&folder).await?;
-    let names: Vec<String> =
-        files_of(&entries).filter(|name| name.ends_with(".txt")).map(str::to_owned).collect();
+    let names: Vec<String> = files_of(&entries).filter(|name| name.ends_with(".txt")).map(str::to_owned).collect();
     let heads = session.cx.read_many(&folder, names.clone(), limit).await?;
     Ok(names.into_iter().zip(heads).filter_map(|(name, head)| Some((name, head.ok()?.bytes))).collect())
 }
@@ -167,12 +167,10 @@ async fn read_heads(session: &Session, folder: Place, limit: u64) -> Result<Vec<
 async fn message_heads(session: &Session, day: Day, folder: Folder) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let place = session.home.folder(day, folder);
     let entries = session.cx.list(&place).await?;
-    let names: Vec<String> =
-        files_of(&entries).filter(|name| name.ends_with(".txt")).map(str::to_owned).collect();
+    let names: Vec<String> = files_of(&entries).filter(|name| name.ends_with(".txt")).map(str::to_owned).collect();
     let mut heads = session.cx.read_many(&place, names.clone(), HEAD_BYTES).await?;
-    let long: Vec<usize> = (0..heads.len())
-        .filter(|at| matches!(heads.get(*at), Some(Ok(head)) if goes_on(head)))
-        .collect();
+    let long: Vec<usize> =
+        (0..heads.len()).filter(|at| matches!(heads.get(*at), Some(Ok(head)) if goes_on(head))).collect();
     let again = long.iter().filter_map(|at| names.get(*at).cloned()).collect();
     for (at, longer) in long.iter().zip(session.cx.read_many(&place, again, LONG_HEAD_BYTES).await?) {
         if let Some(slot) = heads.get_mut(*at) {

@@ -255,7 +255,7 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
     let proof = match (opened.check(lookup), opened.signed_headers()) {
         (Proof::Valid, Some(signed)) if is_file => match envelope::headers_agree(headers, signed) {
             Ok(()) => Proof::Valid,
-            Err(disagreement) => Proof::Invalid(envelope::InvalidReason::Headers(disagreement)),
+            Err(disagreement) => Proof::Invalid(envelope::InvalidReason::HeadersDiffer(disagreement)),
         },
         (proof, _) => proof,
     };
@@ -263,12 +263,15 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
         Proof::Valid => ("valid", None),
         Proof::BodyOnly => ("body-only", None),
         Proof::Invalid(reason) => ("invalid", Some(reason.to_string())),
-        Proof::UnknownKey(_) => ("unknown-key", Some("the key is not in the keyring, and the text does not bring it".to_owned())),
+        Proof::UnknownKey(_) => {
+            ("unknown-key", Some("the key is not in the keyring, and the text does not bring it".to_owned()))
+        }
         Proof::Unsigned => ("unsigned", Some("there is no signature in it".to_owned())),
     };
     let proven = matches!(proof, Proof::Valid | Proof::BodyOnly);
     let fingerprint = opened.fingerprint();
-    let addresses = fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(|entry| entry.addresses().to_vec());
+    let addresses =
+        fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(|entry| entry.addresses().to_vec());
     let signed = opened.signed_headers().filter(|_| proof == Proof::Valid);
     Ok(Verified {
         verdict,
@@ -276,7 +279,11 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
         reason,
         addresses: addresses.unwrap_or_default(),
         headers: signed
-            .map(|signed| signed.to_headers().iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+            .map(|signed| {
+                let mut headers = Headers::default();
+                signed.apply(&mut headers);
+                headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+            })
             .unwrap_or_default(),
         text: proven.then(|| text::normalize_newlines(&opened.text()).into_owned()),
     })

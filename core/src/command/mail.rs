@@ -114,10 +114,8 @@ pub(super) async fn names(session: &Session, day: Day, folder: Folder) -> Result
 pub(super) async fn list(session: &Session, days: &[Day], folders: &[Folder]) -> Result<Listing, Error> {
     let seal = session.mailbox().seal();
     let places = days.iter().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
-    let parts = session
-        .cx
-        .all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| list_folder(session, &seal, day, folder)))
-        .await;
+    let parts =
+        session.cx.all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| list_folder(session, &seal, day, folder))).await;
     let mut listing = Listing::default();
     for part in parts {
         let part = part?;
@@ -213,7 +211,10 @@ pub(super) async fn find(session: &Session, id: &str, days: &[Day], folders: &[F
     let places = days.iter().rev().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
     let listed = session
         .cx
-        .all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| async move { (day, folder, names(session, day, folder).await) }))
+        .all(
+            EFFECTS_IN_FLIGHT,
+            places.map(|(day, folder)| async move { (day, folder, names(session, day, folder).await) }),
+        )
         .await;
     let mut matches: Vec<Location> = Vec::new();
     for (day, folder, names) in listed {

@@ -11,8 +11,8 @@ use crate::protocol::verdict::{Origin, Verdict};
 use crate::sync::receive;
 
 use super::error::Error;
-use super::mail::{self, Location, Row};
 use super::index;
+use super::mail::{self, Location, Row};
 use super::session::Session;
 
 /// Which message to show.
@@ -78,20 +78,14 @@ pub(super) struct Loaded {
 }
 
 /// Finds and reads a message.
-pub(super) async fn load(
-    session: &Session,
-    id: &str,
-    date: Option<Day>,
-    folders: &[Folder],
-) -> Result<Loaded, Error> {
+pub(super) async fn load(session: &Session, id: &str, date: Option<Day>, folders: &[Folder]) -> Result<Loaded, Error> {
     let days = match date {
         Some(day) => vec![day],
         None => session.days().await?,
     };
     let location = mail::find(session, id, &days, folders).await?;
     let place = location.place(&session.home);
-    let bytes =
-        session.cx.read(&place).await?.ok_or_else(|| Error::NoSuchMessage { id: location.id.to_string() })?;
+    let bytes = session.cx.read(&place).await?.ok_or_else(|| Error::NoSuchMessage { id: location.id.to_string() })?;
     let message = Message::parse(&bytes);
     Ok(Loaded { location, bytes, message })
 }
@@ -126,7 +120,7 @@ pub async fn read(session: &mut Session, read: Read) -> Result<ReadMessage, Erro
         subject: value("Subject"),
         date: value("Date"),
         headers: message.headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        text: opened.text().into_owned(),
+        text: opened.text().to_owned(),
         unsigned_text: (!around.is_empty() && verdict.is_proven()).then(|| around.to_owned()),
         verdict,
         reason,

@@ -90,15 +90,18 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
     let is_first = session.config.relays().is_empty();
     let (server, path) = (register.server.clone(), session.config_shown.clone());
     session
-        .change_config(|config| {
-            if is_first {
-                config.set_agent(&account.address)?;
-                config.set_transport(Transport::AgentTalk)?;
-                return config.set_agenttalk(&server, &account.token);
-            }
-            let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
-            config.add_relay(&RelayAccount { server: server.clone(), token, address }).map(|_| ())
-        }, |source| Error::Config { path, source })
+        .change_config(
+            |config| {
+                if is_first {
+                    config.set_agent(&account.address)?;
+                    config.set_transport(Transport::AgentTalk)?;
+                    return config.set_agenttalk(&server, &account.token);
+                }
+                let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
+                config.add_relay(&RelayAccount { server: server.clone(), token, address }).map(|_| ())
+            },
+            |source| Error::Config { path, source },
+        )
         .await?;
     session.enter().await?;
     let identity = session.identity().await?;

@@ -322,8 +322,7 @@ async fn delete(session: &Session, kind: ScriptKind, name: &str) -> Result<Scrip
 
 async fn run(session: &Session, kind: ScriptKind, name: &str, args: Vec<String>) -> Result<ScriptOutcome, Error> {
     let (script, _, _) = find(session, kind, name).await?;
-    let request =
-        RunScript { script: script.clone(), args, timeout_ms: TIME_LIMIT_MS, output_limit: OUTPUT_LIMIT };
+    let request = RunScript { script: script.clone(), args, timeout_ms: TIME_LIMIT_MS, output_limit: OUTPUT_LIMIT };
     let result = session.cx.run_script(request).await?;
     let run = ScriptRun {
         exit_code: result.code,

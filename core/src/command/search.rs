@@ -81,8 +81,10 @@ pub async fn search(session: &mut Session, search: Search) -> Result<Found, Erro
     let days: Vec<Day> =
         session.days().await?.into_iter().rev().filter(|day| search.since.is_none_or(|since| *day >= since)).collect();
     let folders = days.iter().flat_map(|day| Folder::ALL.iter().map(move |folder| (*day, *folder)));
-    let parts =
-        session.cx.all(FOLDERS_AT_ONCE, folders.map(|(day, folder)| search_folder(session, &needle, day, folder))).await;
+    let parts = session
+        .cx
+        .all(FOLDERS_AT_ONCE, folders.map(|(day, folder)| search_folder(session, &needle, day, folder)))
+        .await;
     let mut matches = Vec::new();
     for part in parts {
         matches.extend(part?);
@@ -126,12 +128,14 @@ impl Needle {
         let holds = |wanted: &Option<String>, text: &str| {
             wanted.as_ref().is_none_or(|wanted| text.to_lowercase().contains(wanted.as_str()))
         };
-        if !holds(&self.from, value("From")) || !(holds(&self.to, value("To")) || self.to.is_some() && holds(&self.to, value("Cc"))) {
+        if !holds(&self.from, value("From"))
+            || !(holds(&self.to, value("To")) || self.to.is_some() && holds(&self.to, value("Cc")))
+        {
             return None;
         }
         let opened = Opened::read(&message.headers, &message.body);
         let text = opened.text();
-        let excerpt = [&*text, value("Subject"), value("From"), value("To")]
+        let excerpt = [text, value("Subject"), value("From"), value("To")]
             .into_iter()
             .find_map(|text| excerpt(text, &self.query))?;
         Some(Match {

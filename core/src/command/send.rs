@@ -110,11 +110,7 @@ pub async fn reply(session: &mut Session, reply: Reply) -> Result<Sent, Error> {
     compose_and_deliver(session, send, Some(location.id)).await
 }
 
-fn recipients_of_reply(
-    session: &Session,
-    message: &Message,
-    all: bool,
-) -> Result<(Vec<Address>, Vec<Address>), Error> {
+fn recipients_of_reply(session: &Session, message: &Message, all: bool) -> Result<(Vec<Address>, Vec<Address>), Error> {
     let value = |name| message.headers.value(name).unwrap_or_default();
     let mine = session.mailbox().addresses();
     let is_mine = |address: &Address| mine.iter().any(|mine| mine.same_as(address));

@@ -51,7 +51,9 @@ pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
         for warning in config.warnings() {
             cx.emit(Level::Warning, format!("{place}: {warning}"));
         }
-        config.override_agent(&agent.unwrap_or_default()).map_err(|source| Error::Config { path: place.to_string(), source })?;
+        config
+            .override_agent(&agent.unwrap_or_default())
+            .map_err(|source| Error::Config { path: place.to_string(), source })?;
         Ok(Opened { config, found })
     })
 }
@@ -215,8 +217,7 @@ impl Session {
         let place = self.home.identity_key();
         for _ in 0..2 {
             if let Some(bytes) = self.cx.read(&place).await? {
-                return Identity::parse(&bytes)
-                    .map_err(|source| Error::Identity { path: self.shown(&place), source });
+                return Identity::parse(&bytes).map_err(|source| Error::Identity { path: self.shown(&place), source });
             }
             let identity = Identity::from_seed(self.cx.random::<32>().await?);
             let file = identity.to_json(&self.cx.now().local_iso());

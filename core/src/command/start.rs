@@ -44,7 +44,9 @@ pub struct SetupOutcome {
 
 /// The mailbox of that name is another agent's.
 #[derive(Debug, thiserror::Error)]
-#[error("{agent} is taken: {path} holds another agent's key; choose another name, or use the config that it was made with")]
+#[error(
+    "{agent} is taken: {path} holds another agent's key; choose another name, or use the config that it was made with"
+)]
 pub struct NameTaken {
     /// The name.
     pub agent: String,
@@ -252,14 +254,7 @@ pub async fn startup(session: &mut Session, _: Startup) -> Result<StartupOutcome
         None => index::memory_index(session).await?,
     };
     let inbox = inbox::inbox(session, Inbox::default()).await?;
-    Ok(StartupOutcome {
-        agent: session.address().to_string(),
-        date: session.today(),
-        identity,
-        doing,
-        memories,
-        inbox,
-    })
+    Ok(StartupOutcome { agent: session.address().to_string(), date: session.today(), identity, doing, memories, inbox })
 }
 
 /// A guide for a model or a person.

@@ -171,7 +171,8 @@ impl DeliveryState {
     pub fn due(&self, now: Now) -> Vec<String> {
         let due = |recipient: &Recipient| {
             recipient.state == State::Waiting
-                && (recipient.next_attempt_ms <= now.unix_ms || recipient.next_attempt_ms > now.unix_ms + LONGEST_PAUSE_MS)
+                && (recipient.next_attempt_ms <= now.unix_ms
+                    || recipient.next_attempt_ms > now.unix_ms + LONGEST_PAUSE_MS)
         };
         self.recipients.iter().filter(|(_, recipient)| due(recipient)).map(|(key, _)| key.clone()).collect()
     }

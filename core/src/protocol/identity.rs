@@ -49,7 +49,7 @@ pub struct Identity {
 /// The fields of the file that are read.
 #[derive(serde::Deserialize)]
 struct File {
-    private_key_hex: Option<Zeroizing<String>>,
+    private_key_hex: Option<String>,
     public_key_hex: Option<String>,
     public_key_b64: Option<String>,
     fingerprint: Option<String>,
@@ -72,7 +72,8 @@ impl Identity {
     pub fn parse(bytes: &[u8]) -> Result<Self, IdentityError> {
         // The parser's own message may quote the text that it stumbled over, which may be the key: it is dropped.
         let file: File = serde_json::from_slice(bytes).map_err(|_| IdentityError::NotJson)?;
-        let seed = file.private_key_hex.ok_or(IdentityError::Missing { field: "private_key_hex" })?;
+        let seed =
+            file.private_key_hex.map(Zeroizing::new).ok_or(IdentityError::Missing { field: "private_key_hex" })?;
         let malformed = IdentityError::Malformed { field: "private_key_hex", wanted: "64 hex digits" };
         let seed = Zeroizing::new(text::unhex(text::strip(&seed)).ok_or_else(|| malformed.clone())?);
         let identity = Self::from_seed(seed.as_slice().try_into().map_err(|_| malformed)?);

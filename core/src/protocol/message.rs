@@ -73,37 +73,34 @@ fn one_line(value: &str) -> Cow<'_, str> {
     if value.contains(['\n', '\r']) { Cow::Owned(value.replace(['\n', '\r'], " ")) } else { Cow::Borrowed(value) }
 }
 
-/// Collects header lines in time near the size of the text, however many names there are and however often one of
-/// them is repeated.
-#[derive(Default)]
-struct HeadersBuilder<'a> {
-    entries: Vec<(&'a str, &'a str)>,
-    places: BTreeMap<&'a str, usize>,
+impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
+    /// The headers of these lines, in time near their size, however many names there are and however often one of them is
+    /// repeated.
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(lines: I) -> Self {
+        let mut entries: Vec<(&str, &str)> = Vec::new();
+        let mut places: BTreeMap<(u64, &str), usize> = BTreeMap::new();
+        for (name, value) in lines {
+            let next = entries.len();
+            let place = if next <= FEW {
+                entries.iter().position(|(key, _)| *key == name).unwrap_or(next)
+            } else {
+                if places.is_empty() {
+                    places = entries.iter().zip(0..).map(|((key, _), at)| ((first_bytes(key), *key), at)).collect();
+                }
+                *places.entry((first_bytes(name), name)).or_insert(next)
+            };
+            match entries.get_mut(place) {
+                Some(entry) => entry.1 = value,
+                None => entries.push((name, value)),
+            }
+        }
+        Self(entries.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
 }
 
-impl<'a> HeadersBuilder<'a> {
-    fn add(&mut self, name: &'a str, value: &'a str) {
-        let place = if self.entries.len() <= FEW {
-            self.entries.iter().position(|(key, _)| *key == name)
-        } else {
-            if self.places.is_empty() {
-                self.places = self.entries.iter().enumerate().map(|(at, (key, _))| (*key, at)).collect();
-            }
-            self.places.get(name).copied()
-        };
-        if let Some(entry) = place.and_then(|at| self.entries.get_mut(at)) {
-            entry.1 = value;
-        } else {
-            if !self.places.is_empty() {
-                self.places.insert(name, self.entries.len());
-            }
-            self.entries.push((name, value));
-        }
-    }
-
-    fn finish(self) -> Headers {
-        Headers(self.entries.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    }
+/// The first eight bytes as a number, which decides nearly every comparison of two names.
+fn first_bytes(name: &str) -> u64 {
+    name.bytes().chain(std::iter::repeat(0)).take(8).fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
 /// A message as its file holds it.
@@ -129,22 +126,25 @@ impl Message {
     }
 
     fn from_lines(text: &str) -> Self {
-        let mut headers = HeadersBuilder::default();
-        let mut rest = Some(text);
-        while let Some(text) = rest {
+        let (mut rest, mut body) = (Some(text), None);
+        let lines = std::iter::from_fn(|| {
+            let text = rest?;
             let (line, after) = match text.split_once('\n') {
                 Some((line, after)) => (line, Some(after)),
                 None => (text, None),
             };
-            if is_separator(line) {
-                return Self { headers: headers.finish(), body: after.unwrap_or_default().to_owned() };
-            }
-            if let Some((name, value)) = line.split_once(':') {
-                headers.add(text::strip(name), text::strip(value));
-            }
             rest = after;
-        }
-        Self { headers: headers.finish(), body: String::new() }
+            if is_separator(line) {
+                (rest, body) = (None, after);
+                return None;
+            }
+            Some(line)
+        });
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (text::strip(name), text::strip(value)))
+            .collect();
+        Self { headers, body: body.unwrap_or_default().to_owned() }
     }
 
     /// A new message of a draft, with `Status: new`.
@@ -280,8 +280,13 @@ fn write_message<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>, body: &s
 }
 
 fn is_separator(line: &str) -> bool {
-    // Most lines are ruled out by their length: a separator is three dashes and white space.
-    line.contains(SEPARATOR) && text::strip(line) == SEPARATOR
+    may_separate(line.as_bytes()) && text::strip(line) == SEPARATOR
+}
+
+/// Rules out nearly every line at once: the first dash of a separator is followed by two more.
+fn may_separate(line: &[u8]) -> bool {
+    let first_dash = memchr::memchr(b'-', line).and_then(|at| line.get(at..));
+    first_dash.is_some_and(|rest| rest.starts_with(SEPARATOR.as_bytes()))
 }
 
 /// Why a file is no message: the reason beside its path in a listing.
@@ -443,7 +448,7 @@ struct ByteLine<'a> {
 
 impl<'a> ByteLine<'a> {
     fn is_separator(&self) -> bool {
-        self.content.contains(&b'-') && is_separator(&String::from_utf8_lossy(self.content))
+        may_separate(self.content) && is_separator(&String::from_utf8_lossy(self.content))
     }
 
     /// The name and the value, trimmed, if the line has a colon.
@@ -497,8 +502,26 @@ mod tests {
     /// Text that is made of what a message file is made of, so that shapes meet.
     pub(crate) fn file_text() -> impl Strategy<Value = String> {
         let part = prop::sample::select(vec![
-            "From", "To", "Status", "Message-ID", ":", ": ", "new", "---", " --- ", "\n", "\r\n", "\r", "\u{1c}",
-            "\u{a0}", "\u{2028}", "é", "x", "-", "\t", "a@x",
+            "From",
+            "To",
+            "Status",
+            "Message-ID",
+            ":",
+            ": ",
+            "new",
+            "---",
+            " --- ",
+            "\n",
+            "\r\n",
+            "\r",
+            "\u{1c}",
+            "\u{a0}",
+            "\u{2028}",
+            "é",
+            "x",
+            "-",
+            "\t",
+            "a@x",
         ]);
         prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
     }
@@ -524,16 +547,16 @@ mod tests {
         }
         let attachments = vec!["x/a\nb"];
         assert!(Message::compose(&Draft { attachments, ..good.clone() }).is_err());
-        assert_eq!(
-            Message::compose(&Draft { to: " ", ..good }).unwrap_err(),
-            MessageError::Empty { header: "To" }
-        );
+        assert_eq!(Message::compose(&Draft { to: " ", ..good }).unwrap_err(), MessageError::Empty { header: "To" });
     }
 
     #[test]
     fn status_changes_alone() {
         for (file, read) in [
-            ("From: a\r\nStatus:  new \r\nX: 1\r\n\r\n---\r\nStatus: new", "From: a\r\nStatus: read\r\nX: 1\r\n\r\n---\r\nStatus: new"),
+            (
+                "From: a\r\nStatus:  new \r\nX: 1\r\n\r\n---\r\nStatus: new",
+                "From: a\r\nStatus: read\r\nX: 1\r\n\r\n---\r\nStatus: new",
+            ),
             ("Status: old\nStatus : new\n---\n", "Status: old\nStatus : read\n---\n"),
             ("From: a\n\n---\nb", "From: a\nStatus: read\n\n---\nb"),
             ("From: a", "From: a\nStatus: read"),
@@ -541,7 +564,10 @@ mod tests {
         ] {
             assert_eq!(String::from_utf8(set_status_in_place(file.as_bytes(), "read")).unwrap(), read);
         }
-        assert_eq!(set_status_in_place(b"A: \xff\nStatus: new\n---\n\xfe", "read"), b"A: \xff\nStatus: read\n---\n\xfe");
+        assert_eq!(
+            set_status_in_place(b"A: \xff\nStatus: new\n---\n\xfe", "read"),
+            b"A: \xff\nStatus: read\n---\n\xfe"
+        );
     }
 
     #[test]

@@ -21,7 +21,6 @@ pub mod message;
 pub mod name;
 pub mod python_json;
 pub mod relay;
-pub mod signature;
 pub mod spool;
 pub mod text;
 pub mod time;

@@ -60,11 +60,7 @@ pub async fn fetch(mailbox: &Mailbox<'_>) -> Result<(Vec<RelayReport>, Stored), 
 }
 
 /// Makes a relay's answer durable, unless there is nothing in it.
-async fn keep(
-    mailbox: &Mailbox<'_>,
-    server: String,
-    body: Vec<u8>,
-) -> Result<(RelayReport, Option<Fetched>), Error> {
+async fn keep(mailbox: &Mailbox<'_>, server: String, body: Vec<u8>) -> Result<(RelayReport, Option<Fetched>), Error> {
     let report = RelayReport { server: server.clone(), messages: 0, problem: None };
     if is_empty_list(&body) {
         return Ok((report, None));
@@ -124,7 +120,9 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
     for entry in list.messages {
         match entry {
             Ok(message) => {
-                problems.extend(message.payload.problems.iter().map(|problem| format!("message {}: {problem}", message.id)));
+                problems.extend(
+                    message.payload.problems.iter().map(|problem| format!("message {}: {problem}", message.id)),
+                );
                 arrivals.push(arrival(&server, message));
             }
             Err(bad) => problems.push(bad.to_string()),
@@ -133,7 +131,8 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
     report.messages = arrivals.len();
     let stored = receive::store(mailbox, arrivals, day).await?;
     if let Some(first) = problems.first() {
-        let more = if problems.len() > 1 { format!(" (and {} more like it)", problems.len() - 1) } else { String::new() };
+        let more =
+            if problems.len() > 1 { format!(" (and {} more like it)", problems.len() - 1) } else { String::new() };
         report.problem = Some(format!("{server}: {first}{more}; the answer is kept in .spool"));
         set_aside(mailbox, file).await?;
         return Ok(stored);
@@ -161,9 +160,9 @@ fn parse(server: &str, body: &[u8]) -> Result<relay::MessageList, String> {
 
 /// Whether a relay's answer surely holds no message: then nothing was handed out that could be lost.
 fn is_empty_list(body: &[u8]) -> bool {
-    body.len() < 1024 && serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|answer| {
-        answer.get("messages").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty)
-    })
+    body.len() < 1024
+        && serde_json::from_slice::<serde_json::Value>(body)
+            .is_ok_and(|answer| answer.get("messages").and_then(serde_json::Value::as_array).is_some_and(Vec::is_empty))
 }
 
 fn arrival(server: &str, message: relay::RelayMessage) -> Arrival {

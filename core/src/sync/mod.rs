@@ -19,13 +19,13 @@ use serde::Serialize;
 
 use crate::engine;
 use crate::engine::cx::Cx;
+use crate::engine::effect::EntryKind;
 use crate::protocol::address::Address;
 use crate::protocol::config::{Config, Secret};
 use crate::protocol::dedupe::{Save, SeenIds};
 use crate::protocol::filter::{Filter, Pattern};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::{Keyring, KeyringError};
-use crate::engine::effect::EntryKind;
 use crate::protocol::layout::{AgentHome, PathError, Place, RelPath, Root};
 use crate::protocol::time::Day;
 use crate::protocol::verdict::VerdictSeal;

@@ -118,10 +118,9 @@ impl Delivery {
                         State::Accepted => RecipientState::Accepted {
                             by: recipient.accepted_by.iter().map(|taken| taken.transport.clone()).collect(),
                         },
-                        State::Waiting => RecipientState::Queued {
-                            reason,
-                            next_try: (next > 0).then(|| Now::utc(next).utc_iso()),
-                        },
+                        State::Waiting => {
+                            RecipientState::Queued { reason, next_try: (next > 0).then(|| Now::utc(next).utc_iso()) }
+                        }
                         State::Failed => RecipientState::Failed { reason },
                     },
                 }
@@ -175,10 +174,8 @@ fn recipients(message: &Message) -> Vec<Address> {
 /// When the mailbox cannot be read or written.
 pub async fn deliver_all(mailbox: &Mailbox<'_>) -> Result<Vec<Delivery>, Error> {
     let waiting = waiting(mailbox).await?;
-    let outcomes = mailbox
-        .cx
-        .all(MESSAGES_AT_ONCE, waiting.into_iter().map(|(day, id)| deliver_waiting(mailbox, day, id)))
-        .await;
+    let outcomes =
+        mailbox.cx.all(MESSAGES_AT_ONCE, waiting.into_iter().map(|(day, id)| deliver_waiting(mailbox, day, id))).await;
     let mut deliveries = Vec::new();
     for outcome in outcomes {
         deliveries.extend(outcome?);
@@ -189,9 +186,8 @@ pub async fn deliver_all(mailbox: &Mailbox<'_>) -> Result<Vec<Delivery>, Error> 
 /// The messages in the outboxes of all days.
 async fn waiting(mailbox: &Mailbox<'_>) -> Result<Vec<(Day, MessageId)>, Error> {
     let days = mailbox.days().await?;
-    let lists = days.iter().map(|day| async move {
-        (*day, mailbox.cx.list(&mailbox.home.folder(*day, Folder::Outbox)).await)
-    });
+    let lists =
+        days.iter().map(|day| async move { (*day, mailbox.cx.list(&mailbox.home.folder(*day, Folder::Outbox)).await) });
     let mut found = Vec::new();
     for (day, entries) in mailbox.cx.all(EFFECTS_IN_FLIGHT, lists).await {
         for entry in entries?.into_iter().filter(|entry| entry.kind == EntryKind::File) {
@@ -395,7 +391,11 @@ async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &Rela
         subject: value("Subject").to_owned(),
         body: queued.message.body.clone(),
         from: value("From").to_owned(),
-        attachments: queued.attachments.iter().map(|(name, data)| Attachment { name: name.clone(), data: data.clone() }).collect(),
+        attachments: queued
+            .attachments
+            .iter()
+            .map(|(name, data)| Attachment { name: name.clone(), data: data.clone() })
+            .collect(),
         problems: Vec::new(),
     };
     match relay_call::send(mailbox.cx, account, to, &payload).await {
@@ -405,7 +405,10 @@ async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &Rela
             at_ms: mailbox.cx.now().unix_ms,
         }]),
         Err(error) if error.is_permanent() => Attempt::Permanent { reason: error.to_string() },
-        Err(error) => Attempt::Retry { reason: error.to_string(), wait_ms: error.retry_after_ms().and_then(|ms| i64::try_from(ms).ok()) },
+        Err(error) => Attempt::Retry {
+            reason: error.to_string(),
+            wait_ms: error.retry_after_ms().and_then(|ms| i64::try_from(ms).ok()),
+        },
     }
 }
 
@@ -425,7 +428,8 @@ async fn settle(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delivery, E
         notice(mailbox, *day, id, message, state).await?;
     }
     if message.headers.value("Attachments").is_some() {
-        move_if_there(mailbox, &home.attachments(*day, Folder::Outbox, id), &home.attachments(*day, folder, id)).await?;
+        move_if_there(mailbox, &home.attachments(*day, Folder::Outbox, id), &home.attachments(*day, folder, id))
+            .await?;
     }
     let delivery = home.delivery(*day, Folder::Outbox, id);
     if folder == Folder::Failed {

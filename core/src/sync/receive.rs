@@ -157,9 +157,8 @@ async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Re
 
     let mut stored = Stored::default();
     let mut filed = Vec::new();
-    let verdicts = messages.into_iter().zip(opened).zip(proofs);
-    for (((headers, arrival), opened), proof) in verdicts {
-        match desk.file(headers, arrival, &opened, proof) {
+    for (((headers, arrival), opened), proof) in messages.iter().zip(&opened).zip(proofs) {
+        match desk.file(headers.clone(), arrival, opened, proof) {
             Decision::Store(message) => filed.push(message),
             Decision::Repeated => stored.repeated += 1,
             Decision::Blocked => stored.blocked += 1,
@@ -243,7 +242,7 @@ impl<'a> Desk<'a> {
         if let Some(signed) = signed {
             // Transports change ids, dates and names; what was signed is what is kept.
             let told = headers.value("From").unwrap_or_default().to_owned();
-            headers = signed.to_headers();
+            signed.apply(&mut headers);
             if !told.is_empty() && !told.eq_ignore_ascii_case(signed.from.as_str()) {
                 headers.set("Via", &told);
             }
@@ -356,7 +355,8 @@ fn essence(message: &Message) -> (BTreeMap<&str, &str>, &str) {
 
 /// A proof of headers covers the attachments too: each must be there with its signed hash, and no other.
 fn attachments_agree(proof: Proof, opened: &Opened<'_>, arrival: &Arrival) -> Proof {
-    let Some(signed) = opened.signed_headers().filter(|_| proof == Proof::Valid && opened.kind() == Kind::Version2) else {
+    let Some(signed) = opened.signed_headers().filter(|_| proof == Proof::Valid && opened.kind() == Kind::Version2)
+    else {
         return proof;
     };
     let mut expected: Vec<([u8; 32], u64)> = signed.attachments.iter().map(|a| (a.sha256, a.size)).collect();
@@ -420,7 +420,7 @@ pub(super) fn prove_at_rest(opened: &Opened<'_>, keyring: &Keyring, headers: &He
     match (&proof, opened.signed_headers()) {
         (Proof::Valid, Some(signed)) => match envelope::headers_agree(headers, signed) {
             Ok(()) => proof,
-            Err(disagreement) => Proof::Invalid(InvalidReason::Headers(disagreement)),
+            Err(disagreement) => Proof::Invalid(InvalidReason::HeadersDiffer(disagreement)),
         },
         _ => proof,
     }
@@ -480,7 +480,11 @@ pub(super) fn folder_by_policy(mailbox: &Mailbox<'_>, verdict: &Verdict) -> Fold
         SignaturePolicy::RequireSigned => !verdict.is_proven(),
         SignaturePolicy::RequireKnown => !verdict.is_proven() || verdict.peer != Some(Peer::Known),
     };
-    if refused || (changed && mailbox.config.on_key_change() == OnKeyChange::Hold) { Folder::Held } else { Folder::Inbox }
+    if refused || (changed && mailbox.config.on_key_change() == OnKeyChange::Hold) {
+        Folder::Held
+    } else {
+        Folder::Inbox
+    }
 }
 
 /// Writes the `Verdict` header.

@@ -72,8 +72,8 @@ fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
         config: environment("AGENTAZALL_CONFIG"),
         root: environment("AGENTAZALL_ROOT"),
     });
-    let config_path =
-        std::path::absolute(&located).map_err(|error| failed(&format!("cannot use the config path {located}: {error}")))?;
+    let config_path = std::path::absolute(&located)
+        .map_err(|error| failed(&format!("cannot use the config path {located}: {error}")))?;
     let mut inputs = Vec::new();
     for source in invocation.sources() {
         inputs.push(read_input(source)?);
@@ -170,13 +170,15 @@ fn lexically_plain(path: &Path) -> PathBuf {
 
 fn open_host(config: &Path, mailboxes: &Path, interrupt: Interrupt) -> Result<Host, Error> {
     let shared = mailboxes.parent().unwrap_or(mailboxes).join("shared");
-    let roots = Roots::new(config, mailboxes, shared).map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))?;
+    let roots = Roots::new(config, mailboxes, shared)
+        .map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))?;
     Ok(Host::new(roots, HttpOptions::from_env(), interrupt))
 }
 
 fn host_error(action: &'static str, error: &io::Error) -> Error {
     use azall_core::engine::effect::{IoError, IoErrorKind};
-    azall_core::engine::error::Error::Host { action, source: IoError::new(IoErrorKind::Other, error.to_string()) }.into()
+    azall_core::engine::error::Error::Host { action, source: IoError::new(IoErrorKind::Other, error.to_string()) }
+        .into()
 }
 
 fn run_op<T>(mut op: Op<T, Error>, host: &Host, manner: Manner) -> Result<T, Error> {

@@ -60,7 +60,8 @@ fn own_facts() -> Vec<String> {
 
 /// The first hardware address, by the interfaces' names, as a number.
 fn hardware_address() -> Option<u64> {
-    let mut interfaces: Vec<_> = std::fs::read_dir("/sys/class/net").ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut interfaces: Vec<_> =
+        std::fs::read_dir("/sys/class/net").ok()?.flatten().map(|entry| entry.path()).collect();
     interfaces.sort();
     interfaces.into_iter().find_map(|interface| {
         let address = std::fs::read_to_string(interface.join("address")).ok()?;

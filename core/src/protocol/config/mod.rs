@@ -19,9 +19,7 @@ pub use edit::FilterList;
 pub use error::{ConfigError, ConfigWarning};
 pub use locate::{ConfigEnv, locate};
 pub use secret::Secret;
-pub use settings::{
-    EmailAccount, FilterSettings, FtpServer, OnKeyChange, RelayAccount, SignaturePolicy, Transport,
-};
+pub use settings::{EmailAccount, FilterSettings, FtpServer, OnKeyChange, RelayAccount, SignaturePolicy, Transport};
 
 use self::document::Document;
 use self::settings::Settings;

@@ -3,11 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::Expected;
-use crate::protocol::python_json;
 use super::machine::MachineFingerprint;
 use super::owner::OwnerSecret;
 use super::token::{Nonce, Token};
 use crate::protocol::address::Address;
+use crate::protocol::python_json;
 use crate::protocol::text;
 
 /// The longest owner, in bytes: as an address.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::protocol::python_json;
 use super::token::Nonce;
+use crate::protocol::python_json;
 use crate::protocol::time::Now;
 
 /// How long a nonce is kept after it was burned, in seconds. A token is refused for its age after 20 minutes; a day

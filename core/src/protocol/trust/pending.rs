@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::armor;
-use crate::protocol::python_json;
 use super::owner::OwnerSecret;
 use super::token::Token;
+use crate::protocol::python_json;
 use crate::protocol::time::Now;
 
 /// Why a `.trust_token_pending` file cannot be read. It holds nothing that a new token would not replace.
