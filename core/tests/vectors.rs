@@ -8,10 +8,8 @@ mod area {
 
     /// The vectors of one area.
     pub fn load(name: &str) -> serde_json::Value {
-        let folder = std::env::var_os("AZALL_VECTORS").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")),
-            PathBuf::from,
-        );
+        let folder = std::env::var_os("AZALL_VECTORS")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")), PathBuf::from);
         let path = folder.join(format!("{name}.json"));
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
         serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{} is not JSON: {e}", path.display()))
@@ -32,3 +30,8 @@ mod area {
 
 #[path = "vectors/trust.rs"]
 mod trust;
+
+#[path = "vectors/filter.rs"]
+mod filter;
+#[path = "vectors/sanitize.rs"]
+mod sanitize;

@@ -268,7 +268,7 @@ macro_rules! effects {
         }
 
         /// The host's answer to an [`Effect`] of the same name.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Answer {
             $(#[doc = concat!("Answers [`", stringify!($name), "`].")] $name(Result<$answer, IoError>),)*
@@ -299,6 +299,16 @@ macro_rules! effects {
             #[must_use]
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name),)* }
+            }
+        }
+
+        impl fmt::Debug for Answer {
+            /// The kind and the error, never the content: a file or an HTTP body may hold secrets.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$name(Ok(_)) => f.write_str(concat!(stringify!($name), "(Ok)")),)*
+                    $(Self::$name(Err(error)) => write!(f, concat!(stringify!($name), "({:?})"), error),)*
+                }
             }
         }
 
@@ -361,6 +371,9 @@ impl fmt::Debug for Http {
 
 impl fmt::Debug for HttpAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpAnswer").field("status", &self.status).field("body", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("body", &self.body.len())
+            .finish_non_exhaustive()
     }
 }

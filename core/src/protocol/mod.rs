@@ -5,8 +5,12 @@
 //! hold good values; whoever has one need not check again.
 
 pub mod address;
+pub mod dedupe;
+pub mod filter;
 pub mod id;
 pub mod layout;
+pub mod name;
 pub mod text;
 pub mod time;
 pub mod trust;
+pub mod verdict;

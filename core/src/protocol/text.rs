@@ -109,7 +109,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Bytes from hex of either case; `None` for an odd length or anything that is not a hex digit.
 #[must_use]
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return None;
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());

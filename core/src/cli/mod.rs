@@ -1,0 +1,230 @@
+//! The command line without I/O: arguments to a [`Command`], an [`Outcome`] to text or JSON. Every host's `azall` is this one.
+//!
+//! One file per family of commands, beside the one in [`command`](crate::command): its arguments (clap), what it reads
+//! ([`Arguments`]), and how its outcome is shown ([`Show`]).
+
+pub mod input;
+mod mail;
+mod network;
+pub mod page;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::command::{Command, Error, Outcome};
+use input::{Inputs, Source};
+use page::{Page, Show, Style};
+
+/// The mailbox for AI agents that runs anywhere.
+#[derive(Debug, Parser)]
+#[command(name = "azall", version, about, long_about = None, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Start with `azall quickstart`. Every command has --help with examples, and --json for programs.")]
+struct Cli {
+    /// Config file (default: $AGENTAZALL_CONFIG, $AGENTAZALL_ROOT/config.json or ./config.json)
+    #[arg(long, short, global = true, value_name = "PATH")]
+    config: Option<String>,
+    /// Say more on standard error
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// No colour, even on a terminal
+    #[arg(long, global = true)]
+    no_color: bool,
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+/// What one subcommand's arguments can do.
+pub(crate) trait Arguments {
+    /// The inputs that the host has to read first.
+    fn sources(&self) -> Vec<Source> {
+        Vec::new()
+    }
+
+    /// The command, with its inputs in the order of [`Arguments::sources`].
+    fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError>;
+}
+
+/// Arguments that are well-formed one by one but make no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// An argument's value is not what it must be.
+    #[error("{argument}: {why}")]
+    Value {
+        /// The argument, as it is typed.
+        argument: &'static str,
+        /// What is wrong with its value, and what is allowed.
+        why: String,
+    },
+    /// Neither of the arguments that could give something was given.
+    #[error("{what} is missing: give {give}")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// How to give it.
+        give: &'static str,
+    },
+}
+
+impl UsageError {
+    /// A bad value of an argument.
+    #[must_use]
+    pub fn value(argument: &'static str, why: impl ToString) -> Self {
+        Self::Value { argument, why: why.to_string() }
+    }
+}
+
+/// Makes the list of subcommands.
+macro_rules! subcommands {
+    ($($(#[$attribute:meta])* $name:ident($arguments:ty);)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Subcommands {
+            $($(#[$attribute])* $name($arguments),)*
+            /// Print the completions of a shell
+            #[command(after_help = "Example:\n  azall completions bash > ~/.local/share/bash-completion/completions/azall")]
+            Completions {
+                /// bash, zsh or fish
+                shell: clap_complete::Shell,
+            },
+        }
+
+        impl Subcommands {
+            fn sources(&self) -> Vec<Source> {
+                match self {
+                    $(Self::$name(arguments) => arguments.sources(),)*
+                    Self::Completions { .. } => Vec::new(),
+                }
+            }
+
+            fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {
+                match self {
+                    $(Self::$name(arguments) => arguments.command(inputs),)*
+                    Self::Completions { .. } => Err(UsageError::Missing { what: "a command", give: "one" }),
+                }
+            }
+        }
+    };
+}
+
+subcommands! {
+    /// Sync, then list the inbox
+    Inbox(mail::InboxArgs);
+    /// Show a message and mark it read
+    Read(mail::ReadArgs);
+    /// Sign, queue and deliver a message
+    Send(mail::SendArgs);
+    /// Answer a message
+    Reply(mail::ReplyArgs);
+    /// Search all messages
+    Search(mail::SearchArgs);
+    /// Messages that policy holds back
+    Held(mail::HeldArgs);
+    /// Sync again and again
+    Daemon(network::DaemonArgs);
+}
+
+/// Makes [`Show`] for the outcomes.
+macro_rules! shown {
+    ($($name:ident)*) => {
+        impl Show for Outcome {
+            fn show(&self, page: &mut Page) {
+                match self {
+                    $(Self::$name(outcome) => outcome.show(page),)*
+                }
+            }
+        }
+    };
+}
+
+shown! { Daemon Held Inbox Read Search Sent }
+
+/// A command line that was understood.
+#[derive(Debug)]
+pub struct Invocation {
+    /// `--config`.
+    pub config: Option<String>,
+    /// `--verbose`.
+    pub verbose: bool,
+    /// `--json`.
+    pub json: bool,
+    /// `--no-color`.
+    pub no_color: bool,
+    command: Subcommands,
+}
+
+/// What to print, where, and the exit code, when there is nothing to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// 0 done, 1 failed, 2 usage, 3 refused by policy.
+    pub code: u8,
+    /// What to print.
+    pub text: String,
+    /// Whether it goes to standard error.
+    pub to_stderr: bool,
+}
+
+/// Understands the arguments, the program's name first.
+///
+/// # Errors
+/// [`Exit`] for `--help`, `--version`, `completions`, and for arguments that are not understood.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
+    let cli = Cli::try_parse_from(arguments).map_err(|error| Exit {
+        code: if error.use_stderr() { 2 } else { 0 },
+        text: error.render().to_string(),
+        to_stderr: error.use_stderr(),
+    })?;
+    if let Subcommands::Completions { shell } = cli.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "azall", &mut script);
+        return Err(Exit { code: 0, text: String::from_utf8_lossy(&script).into_owned(), to_stderr: false });
+    }
+    Ok(Invocation { config: cli.config, verbose: cli.verbose, json: cli.json, no_color: cli.no_color, command: cli.command })
+}
+
+impl Invocation {
+    /// The inputs that the host has to read, in order.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        self.command.sources()
+    }
+
+    /// The command, once its inputs are read.
+    ///
+    /// # Errors
+    /// [`Exit`] with code 2 for arguments that make no sense.
+    pub fn into_command(self, mut inputs: Inputs) -> Result<Command, Exit> {
+        self.command.command(&mut inputs).map_err(|error| {
+            Exit { code: 2, text: format!("error: {error}\n\nFor more information, try '--help'.\n"), to_stderr: true }
+        })
+    }
+}
+
+/// What a finished command prints on standard output.
+#[must_use]
+pub fn show(outcome: &Outcome, json: bool, color: bool) -> String {
+    if json {
+        let mut text = serde_json::to_string_pretty(outcome).unwrap_or_default();
+        text.push('\n');
+        return text;
+    }
+    let mut page = Page::new(color);
+    outcome.show(&mut page);
+    page.end_line();
+    page.into_text()
+}
+
+/// What a failed command prints: on standard error as text, with `--json` on standard output as a document.
+#[must_use]
+pub fn show_error(error: &Error, json: bool, color: bool) -> String {
+    if json {
+        let document = serde_json::json!({ "error": error.to_string(), "exit_code": error.exit_code() });
+        return format!("{document:#}\n");
+    }
+    let mut page = Page::new(color);
+    page.styled(Style::Bad, "error:").text(" ").text(&error.to_string()).end_line();
+    page.into_text()
+}

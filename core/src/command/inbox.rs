@@ -1,0 +1,135 @@
+//! `inbox`: what came in; syncs first.
+
+use serde::Serialize;
+
+use crate::engine::event::Level;
+use crate::protocol::envelope::Opened;
+use crate::protocol::layout::Folder;
+use crate::protocol::message::Message;
+use crate::protocol::time::Day;
+use crate::sync::{self, Report, receive};
+
+use super::error::Error;
+use super::mail::{self, Damaged, Row};
+use super::overview;
+use super::session::Session;
+
+/// How many messages that nobody has verified yet a listing verifies on the way. A mailbox that another client filled may hold thousands.
+const VERIFIED_ON_THE_WAY: usize = 200;
+
+/// What to list.
+#[derive(Clone, Debug, Default)]
+pub struct Inbox {
+    /// This day instead of today.
+    pub date: Option<Day>,
+    /// Every day.
+    pub all: bool,
+    /// Without a sync.
+    pub offline: bool,
+    /// Only what was not read yet.
+    pub unread: bool,
+    /// Go on, and tell of each message as it arrives.
+    pub watch: bool,
+}
+
+/// What is in the inbox.
+#[derive(Debug, Serialize)]
+pub struct InboxListing {
+    /// The agent's address.
+    pub agent: String,
+    /// The day, unless every day was asked for.
+    pub date: Option<Day>,
+    /// The messages, by day and id.
+    pub messages: Vec<Row>,
+    /// Files in the inbox that are no messages.
+    pub damaged: Vec<Damaged>,
+    /// How many messages were not read yet.
+    pub unread: usize,
+    /// How many were not verified yet, because another client put them there and they are many: `read` verifies each.
+    pub unchecked: usize,
+    /// What the sync did, unless it was left out.
+    pub sync: Option<Report>,
+}
+
+/// Lists the inbox.
+///
+/// # Errors
+/// When the mailbox cannot be read. A relay that fails is in the report of the sync.
+pub async fn inbox(session: &mut Session, inbox: Inbox) -> Result<InboxListing, Error> {
+    session.enter().await?;
+    let sync = if inbox.offline { None } else { Some(sync_and_index(session).await?) };
+    let mut listing = list(session, &inbox).await?;
+    listing.sync = sync;
+    if inbox.watch {
+        watch(session).await?;
+    }
+    Ok(listing)
+}
+
+/// One delivery cycle, with the indexes that it changes brought up to date.
+///
+/// # Errors
+/// When the mailbox cannot be read or written.
+pub async fn sync_and_index(session: &Session) -> Result<Report, Error> {
+    let report = sync::cycle(&session.mailbox()).await?;
+    for problem in report.problems() {
+        session.cx.emit(Level::Warning, problem);
+    }
+    if !report.received.is_empty() || !report.delivered.is_empty() {
+        overview::refresh_day_index(session, session.today()).await?;
+    }
+    Ok(report)
+}
+
+/// Lists without a sync.
+async fn list(session: &Session, inbox: &Inbox) -> Result<InboxListing, Error> {
+    let date = (!inbox.all).then(|| inbox.date.unwrap_or_else(|| session.today()));
+    let days = match date {
+        Some(day) => vec![day],
+        None => session.days().await?,
+    };
+    let mail::Listing { mut messages, damaged } = mail::list(session, &days, &[Folder::Inbox]).await?;
+    if inbox.unread {
+        messages.retain(|row| row.unread);
+    }
+    verify_some(session, &mut messages).await?;
+    let unread = messages.iter().filter(|row| row.unread).count();
+    let unchecked = messages.iter().filter(|row| row.verdict.is_none()).count();
+    Ok(InboxListing { agent: session.address().to_string(), date, messages, damaged, unread, unchecked, sync: None })
+}
+
+/// Verifies the newest of the messages that nobody has verified yet; nothing is written.
+async fn verify_some(session: &Session, messages: &mut [Row]) -> Result<(), Error> {
+    if messages.iter().all(|row| row.verdict.is_some()) {
+        return Ok(());
+    }
+    let mailbox = session.mailbox();
+    let keyring = mailbox.keyring().await?;
+    let unchecked = messages.iter_mut().rev().filter(|row| row.verdict.is_none()).take(VERIFIED_ON_THE_WAY);
+    let read = unchecked.map(|row| async {
+        let bytes = session.cx.read(&row.location.place(&session.home)).await;
+        (row, bytes)
+    });
+    for (row, bytes) in session.cx.all(crate::engine::cx::EFFECTS_IN_FLIGHT, read).await {
+        if let Some(bytes) = bytes? {
+            let message = Message::parse(&bytes);
+            let opened = Opened::read(&message.headers, &message.body);
+            row.verdict = Some(receive::examine_at_rest(&mailbox, &opened, &keyring, &message.headers).0);
+        }
+    }
+    Ok(())
+}
+
+/// Syncs again and again and tells of each message, until the host stops it.
+async fn watch(session: &Session) -> Result<(), Error> {
+    let interval_ms = session.config.sync_interval_ms();
+    while session.cx.sleep_ms(interval_ms).await {
+        for message in sync_and_index(session).await?.received {
+            session.cx.emit(
+                Level::Info,
+                format!("{} from {}: {} ({})", message.id, message.from, message.subject, message.verdict),
+            );
+        }
+    }
+    Ok(())
+}

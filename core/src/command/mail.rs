@@ -1,0 +1,237 @@
+//! Finding and listing messages: what the commands about mail share.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::effect::{EntryKind, FileHead, IoError, IoErrorKind};
+use crate::protocol::id::MessageId;
+use crate::protocol::layout::{AgentHome, Folder, Place};
+use crate::protocol::message::Head;
+use crate::protocol::text;
+use crate::protocol::time::Day;
+use crate::protocol::verdict::{Subjects, Verdict, VerdictSeal};
+
+use super::error::Error;
+use super::session::Session;
+
+/// How much of a message file a listing reads: the headers and a little more.
+const HEAD_BYTES: u64 = 1024;
+
+/// How much it reads of a file whose headers go on beyond that.
+const LONG_HEAD_BYTES: u64 = 256 * 1024;
+
+/// How many files are asked for at once: a host reads one while the core looks at the other.
+const FILES_PER_READ: usize = 512;
+
+/// Where a message lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Location {
+    /// The day.
+    pub day: Day,
+    /// The folder.
+    pub folder: Folder,
+    /// The id: the file's name.
+    pub id: MessageId,
+}
+
+impl Location {
+    /// The message's file.
+    #[must_use]
+    pub fn place(&self, home: &AgentHome) -> Place {
+        home.message(self.day, self.folder, &self.id)
+    }
+}
+
+/// One message of a listing.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Where it lies.
+    #[serde(flatten)]
+    pub location: Location,
+    /// `From`.
+    pub from: String,
+    /// `To`.
+    pub to: String,
+    /// `Subject`.
+    pub subject: String,
+    /// `Date`, as it is written.
+    pub date: String,
+    /// Whether it was not read yet.
+    pub unread: bool,
+    /// Names of attachments.
+    pub attachments: Vec<String>,
+    /// What is known of its origin; absent when nobody has verified it yet.
+    #[serde(flatten)]
+    pub verdict: Option<Verdict>,
+}
+
+/// A file among messages that is none.
+#[derive(Clone, Debug, Serialize)]
+pub struct Damaged {
+    /// The file's path.
+    pub path: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What a listing found.
+#[derive(Debug, Default, Serialize)]
+pub struct Listing {
+    /// Messages, by day and id.
+    pub messages: Vec<Row>,
+    /// Files that are no messages.
+    pub damaged: Vec<Damaged>,
+}
+
+/// The names of the message files of a folder, and the entries that should not be there.
+pub(super) struct Names {
+    pub(super) ids: Vec<MessageId>,
+    pub(super) damaged: Vec<Damaged>,
+}
+
+/// The messages of a folder by name. Folders (attachments), delivery states and hidden files are passed over.
+pub(super) async fn names(session: &Session, day: Day, folder: Folder) -> Result<Names, Error> {
+    let place = session.home.folder(day, folder);
+    let mut names = Names { ids: Vec::new(), damaged: Vec::new() };
+    for entry in session.cx.list(&place).await? {
+        let Some(stem) = entry.name.strip_suffix(".txt").filter(|_| entry.kind != EntryKind::Folder) else { continue };
+        let reason = match (entry.kind, MessageId::parse(stem)) {
+            (EntryKind::File, Ok(id)) => {
+                names.ids.push(id);
+                continue;
+            }
+            (EntryKind::File, Err(error)) => error.to_string(),
+            _ => "it is no regular file".to_owned(),
+        };
+        names.damaged.push(Damaged { path: format!("{}/{}", session.shown(&place), entry.name), reason });
+    }
+    Ok(names)
+}
+
+/// Lists the messages of some folders of some days, heads only.
+pub(super) async fn list(session: &Session, days: &[Day], folders: &[Folder]) -> Result<Listing, Error> {
+    let seal = session.mailbox().seal();
+    let places = days.iter().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
+    let parts = session
+        .cx
+        .all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| list_folder(session, &seal, day, folder)))
+        .await;
+    let mut listing = Listing::default();
+    for part in parts {
+        let part = part?;
+        listing.messages.extend(part.messages);
+        listing.damaged.extend(part.damaged);
+    }
+    Ok(listing)
+}
+
+async fn list_folder(session: &Session, seal: &VerdictSeal, day: Day, folder: Folder) -> Result<Listing, Error> {
+    let place = session.home.folder(day, folder);
+    let Names { ids, damaged } = names(session, day, folder).await?;
+    let mut listing = Listing { messages: Vec::with_capacity(ids.len()), damaged };
+    for chunk in ids.chunks(FILES_PER_READ) {
+        let files: Vec<String> = chunk.iter().map(|id| format!("{id}.txt")).collect();
+        let heads = session.cx.read_many(&place, files, HEAD_BYTES).await?;
+        for (id, head) in chunk.iter().zip(heads) {
+            let location = Location { day, folder, id: id.clone() };
+            match row(session, seal, location.clone(), head).await {
+                Ok(Some(row)) => listing.messages.push(row),
+                // Moved or removed since the folder was listed.
+                Ok(None) => {}
+                Err(reason) => {
+                    listing.damaged.push(Damaged { path: session.shown(&location.place(&session.home)), reason });
+                }
+            }
+        }
+    }
+    Ok(listing)
+}
+
+/// A row from the first bytes of a file, or why it is none.
+async fn row(
+    session: &Session,
+    seal: &VerdictSeal,
+    location: Location,
+    head: Result<FileHead, IoError>,
+) -> Result<Option<Row>, String> {
+    let mut head = match head {
+        Ok(head) => head,
+        Err(error) if error.kind == IoErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    let place = location.place(&session.home);
+    if head.truncated && Head::parse(&head.bytes).body_at.is_none() {
+        let folder = Place::new(place.root, place.path.parent());
+        let again = session.cx.read_many(&folder, vec![place.path.file_name().to_owned()], LONG_HEAD_BYTES);
+        if let Some(Ok(longer)) = again.await.map_err(|error| error.to_string())?.pop() {
+            head = longer;
+        }
+    }
+    let truncated = head.truncated;
+    let head = Head::parse(&head.bytes);
+    if let Some(damage) = head.damage(truncated) {
+        return Err(damage.to_string());
+    }
+    let verdict = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
+    let unread = head.is_new();
+    let attachments = head.attachments.as_deref().map(attachment_names).unwrap_or_default();
+    let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();
+    Ok(Some(Row {
+        location,
+        from: own(head.from),
+        to: own(head.to),
+        subject: own(head.subject),
+        date: own(head.date),
+        unread,
+        attachments,
+        verdict,
+    }))
+}
+
+/// The names in an `Attachments` header.
+pub(super) fn attachment_names(header: &str) -> Vec<String> {
+    header.split(',').map(text::strip).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn subjects<'a>(head: &'a Head<'_>) -> Subjects<'a> {
+    Subjects {
+        message_id: head.message_id.as_deref().unwrap_or_default(),
+        from: head.from.as_deref().unwrap_or_default(),
+        to: head.to.as_deref().unwrap_or_default(),
+        subject: head.subject.as_deref().unwrap_or_default(),
+        date: head.date.as_deref().unwrap_or_default(),
+    }
+}
+
+/// The one message whose id is or begins with `id`, the newest day first, in the folders given.
+///
+/// # Errors
+/// [`Error::NoSuchMessage`], [`Error::AmbiguousId`].
+pub(super) async fn find(session: &Session, id: &str, days: &[Day], folders: &[Folder]) -> Result<Location, Error> {
+    let places = days.iter().rev().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
+    let listed = session
+        .cx
+        .all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| async move { (day, folder, names(session, day, folder).await) }))
+        .await;
+    let mut matches: Vec<Location> = Vec::new();
+    for (day, folder, names) in listed {
+        for found in names?.ids {
+            if found.as_str() == id {
+                return Ok(Location { day, folder, id: found });
+            }
+            if found.as_str().starts_with(id) && !matches.iter().any(|other| other.id == found) {
+                matches.push(Location { day, folder, id: found });
+            }
+        }
+    }
+    match matches.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Error::NoSuchMessage { id: id.to_owned() }),
+        many => Err(Error::AmbiguousId {
+            id: id.to_owned(),
+            matches: many.iter().take(5).map(|location| location.id.to_string()).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}

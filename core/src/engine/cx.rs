@@ -1,0 +1,339 @@
+//! What a command may ask for: effects, the time, events, several things at once.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::effect::{
+    Answer, Append, Ask, Entry, Facts, FileHead, HostFacts, Http, HttpAnswer, IoError, IoErrorKind, List, Random,
+    ReadFile, ReadMany, Remove, Rename, RunScript, ScriptResult, WriteAtomic,
+};
+use super::error::Error;
+use super::event::{Event, Level};
+use super::op::{EffectId, Shared, TimerKey};
+use crate::protocol::layout::Place;
+use crate::protocol::time::Now;
+
+/// The largest file that is read whole: a message with all of a large body.
+pub const FILE_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// How many writes are in flight at most. A host commits what is in flight together, so a larger number shares its
+/// syncs among more files.
+pub const WRITES_IN_FLIGHT: usize = 512;
+
+/// How many other effects are in flight at most.
+pub const EFFECTS_IN_FLIGHT: usize = 32;
+
+/// A running command's door to its host. Cheap to clone.
+#[derive(Clone)]
+pub struct Cx {
+    shared: Arc<Shared>,
+}
+
+impl Cx {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// The time of the latest poll.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.shared.state().now()
+    }
+
+    /// Whether the host asked to stop. Loops look at it between their steps.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.state().cancelled
+    }
+
+    /// Tells whoever watches. The text is one line and holds no secret.
+    pub fn emit(&self, level: Level, text: impl Into<String>) {
+        self.shared.state().emit(Event { level, text: text.into() });
+    }
+
+    /// Asks for an effect and waits for its answer.
+    ///
+    /// # Errors
+    /// What the host answered.
+    pub async fn ask<E: Ask>(&self, effect: E) -> Result<E::Answer, IoError> {
+        let id = self.shared.state().ask(effect.into());
+        let answer = Pending { shared: &self.shared, id, done: false }.await;
+        E::unwrap_answer(answer).unwrap_or_else(|| {
+            // A host cannot bring this about: `resume` compares kinds before it takes an answer.
+            Err(IoError::new(IoErrorKind::Other, "the answer is of another kind"))
+        })
+    }
+
+    /// Waits until a moment (unix milliseconds). Ends early, with `false`, when the operation is cancelled.
+    pub async fn sleep_until(&self, due_ms: i64) -> bool {
+        let mut sleep = Sleep { shared: &self.shared, due_ms, timer: None };
+        poll_fn(|context| Pin::new(&mut sleep).poll(context)).await
+    }
+
+    /// Waits for some milliseconds. Ends early, with `false`, when the operation is cancelled.
+    pub async fn sleep_ms(&self, ms: i64) -> bool {
+        self.sleep_until(self.now().unix_ms.saturating_add(ms)).await
+    }
+
+    /// Runs futures side by side, at most `limit` at a time, and gives their outputs in order.
+    pub async fn all<F: Future>(&self, limit: usize, futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+        let mut source = futures.into_iter();
+        let mut outputs: Vec<Option<F::Output>> = Vec::new();
+        let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
+        poll_fn(|context| {
+            loop {
+                let mut at = 0;
+                while let Some((index, future)) = running.get_mut(at) {
+                    if let Poll::Ready(output) = future.as_mut().poll(context) {
+                        if let Some(place) = outputs.get_mut(*index) {
+                            *place = Some(output);
+                        }
+                        running.swap_remove(at);
+                    } else {
+                        at += 1;
+                    }
+                }
+                let room = limit.max(1).saturating_sub(running.len());
+                let before = outputs.len();
+                for future in source.by_ref().take(room) {
+                    running.push((outputs.len(), Box::pin(future)));
+                    outputs.push(None);
+                }
+                if outputs.len() == before {
+                    return if running.is_empty() { Poll::Ready(()) } else { Poll::Pending };
+                }
+            }
+        })
+        .await;
+        outputs.into_iter().flatten().collect()
+    }
+
+    /// A whole file; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn read(&self, place: &Place) -> Result<Option<Vec<u8>>, Error> {
+        match self.ask(ReadFile { place: place.clone(), limit: FILE_LIMIT }).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind == IoErrorKind::NotFound => Ok(None),
+            Err(source) => Err(file_error("read", place, source)),
+        }
+    }
+
+    /// The first bytes of many files of one folder, in the order of `names`.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the folder itself cannot be read; what is wrong with one file is in its place.
+    pub async fn read_many(
+        &self,
+        folder: &Place,
+        names: Vec<String>,
+        limit: u64,
+    ) -> Result<Vec<Result<FileHead, IoError>>, Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let effect = ReadMany { folder: folder.clone(), names, limit };
+        self.ask(effect).await.map_err(|source| file_error("read the files of", folder, source))
+    }
+
+    /// The entries of a folder by name, dot files of crashed writes left out; none when there is no such folder.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn list(&self, folder: &Place) -> Result<Vec<Entry>, Error> {
+        self.list_entries(folder, false).await
+    }
+
+    /// As [`Cx::list`], with sizes and times.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn list_with_meta(&self, folder: &Place) -> Result<Vec<Entry>, Error> {
+        self.list_entries(folder, true).await
+    }
+
+    async fn list_entries(&self, folder: &Place, with_meta: bool) -> Result<Vec<Entry>, Error> {
+        match self.ask(List { folder: folder.clone(), with_meta }).await {
+            Ok(mut entries) => {
+                entries.retain(|entry| !entry.name.starts_with(".tmp-"));
+                entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+                Ok(entries)
+            }
+            Err(error) if error.kind == IoErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(file_error("list", folder, source)),
+        }
+    }
+
+    /// Writes a file, complete and durable or not at all, replacing what was there.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn write(&self, place: &Place, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private: false, exclusive: false };
+        self.ask(effect).await.map_err(|source| file_error("write", place, source))
+    }
+
+    /// As [`Cx::write`], readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn write_private(&self, place: &Place, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
+        let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private: true, exclusive: false };
+        self.ask(effect).await.map_err(|source| file_error("write", place, source))
+    }
+
+    /// Makes a new file; `false` when it is there already.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn create(&self, place: &Place, bytes: impl Into<Vec<u8>>, private: bool) -> Result<bool, Error> {
+        let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private, exclusive: true };
+        match self.ask(effect).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind == IoErrorKind::AlreadyExists => Ok(false),
+            Err(source) => Err(file_error("write", place, source)),
+        }
+    }
+
+    /// Adds to the end of a file.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn append(&self, place: &Place, bytes: impl Into<Vec<u8>>, private: bool) -> Result<(), Error> {
+        let effect = Append { place: place.clone(), bytes: bytes.into(), private };
+        self.ask(effect).await.map_err(|source| file_error("append to", place, source))
+    }
+
+    /// Renames a file or folder, replacing a file at the target.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn rename(&self, from: &Place, to: &Place) -> Result<(), Error> {
+        let effect = Rename { from: from.clone(), to: to.clone(), exclusive: false };
+        self.ask(effect).await.map_err(|source| file_error("rename", from, source))
+    }
+
+    /// Removes a file, or a folder with all that is in it; nothing when there is none.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn remove(&self, place: &Place) -> Result<(), Error> {
+        self.ask(Remove { place: place.clone() }).await.map_err(|source| file_error("remove", place, source))
+    }
+
+    /// `N` random bytes.
+    ///
+    /// # Errors
+    /// [`Error::Host`], also when the host gave another number of bytes.
+    pub async fn random<const N: usize>(&self) -> Result<[u8; N], Error> {
+        let action = "asking for randomness";
+        let bytes = self.ask(Random { count: N }).await.map_err(|source| Error::Host { action, source })?;
+        <[u8; N]>::try_from(bytes).map_err(|_| Error::Host {
+            action,
+            source: IoError::new(IoErrorKind::Other, "the host gave too few or too many bytes"),
+        })
+    }
+
+    /// Facts about the machine.
+    ///
+    /// # Errors
+    /// [`Error::Host`].
+    pub async fn host_facts(&self) -> Result<Facts, Error> {
+        self.ask(HostFacts)
+            .await
+            .map_err(|source| Error::Host { action: "asking for facts about this machine", source })
+    }
+
+    /// One HTTP call.
+    ///
+    /// # Errors
+    /// What the host answered: no connection, no answer in time, too much of an answer.
+    pub async fn http(&self, request: Http) -> Result<HttpAnswer, IoError> {
+        self.ask(request).await
+    }
+
+    /// Runs a script of the mailbox.
+    ///
+    /// # Errors
+    /// [`Error::File`] naming the script.
+    pub async fn run_script(&self, request: RunScript) -> Result<ScriptResult, Error> {
+        let script = request.script.clone();
+        self.ask(request).await.map_err(|source| file_error("run", &script, source))
+    }
+}
+
+/// An [`Error::File`].
+#[must_use]
+pub fn file_error(action: &'static str, place: &Place, source: IoError) -> Error {
+    Error::File { action, place: place.clone(), source }
+}
+
+/// Waits for the answer of one effect.
+struct Pending<'a> {
+    shared: &'a Shared,
+    id: EffectId,
+    done: bool,
+}
+
+impl Future for Pending<'_> {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Answer> {
+        let answer = self.shared.state().take_answer(self.id);
+        match answer {
+            Some(answer) => {
+                self.done = true;
+                Poll::Ready(answer)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.shared.state().abandon(self.id);
+        }
+    }
+}
+
+/// Waits for a moment.
+struct Sleep<'a> {
+    shared: &'a Shared,
+    due_ms: i64,
+    timer: Option<TimerKey>,
+}
+
+impl Future for Sleep<'_> {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.shared.state();
+        if state.cancelled {
+            return Poll::Ready(false);
+        }
+        if state.now().unix_ms >= self.due_ms {
+            return Poll::Ready(true);
+        }
+        // A clock that was set back may have dropped the timer early: wait again.
+        if let Some(old) = self.timer {
+            state.remove_timer(old);
+        }
+        let timer = state.add_timer(self.due_ms);
+        drop(state);
+        self.timer = Some(timer);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            self.shared.state().remove_timer(timer);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Messages that somebody else dropped into the inbox: a neighbour, or another client used on the same mailbox. They are
+//! verified, the policy is applied, and the verdict is written down, as if they had come by a transport.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::receive::{self, Received, Stored};
+use super::{Error, Mailbox};
+use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::effect::EntryKind;
+use crate::engine::event::Level;
+use crate::engine::lock;
+use crate::protocol::envelope::{InvalidReason, Opened, Proof};
+use crate::protocol::id::MessageId;
+use crate::protocol::keyring::Keyring;
+use crate::protocol::layout::Folder;
+use crate::protocol::message::Message;
+use crate::protocol::text;
+use crate::protocol::time::Day;
+
+/// A file that was changed this recently may still be being written by a client that does not write at once; unless it
+/// verifies, it waits for the next look.
+const SETTLE_MS: i64 = 2_000;
+
+/// What is kept of the last look (`.sync_state.json`).
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct LastLook {
+    /// Files changed before this moment (unix milliseconds) were looked at.
+    #[serde(default)]
+    adopted_until_ms: i64,
+    /// What a newer version wrote.
+    #[serde(flatten)]
+    unknown: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Looks over what was dropped into the inbox since the last look: only files that changed since are read.
+///
+/// # Errors
+/// When the mailbox cannot be read or written.
+pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let state_place = home.sync_state();
+    let state = cx.read(&state_place).await?.unwrap_or_default();
+    let mut look: LastLook = serde_json::from_slice(&state).unwrap_or_default();
+    let now_ms = cx.now().unix_ms;
+    // Set back, the clock would hide what came since.
+    let since_ms = if look.adopted_until_ms > now_ms { 0 } else { look.adopted_until_ms };
+    let candidates = changed_since(mailbox, since_ms).await?;
+    if candidates.is_empty() {
+        return Ok(Stored::default());
+    }
+    let stored = lock::locked(cx, &home.lock(), || look_over(mailbox, candidates)).await?;
+    look.adopted_until_ms = now_ms - SETTLE_MS;
+    cx.write(&state_place, serde_json::to_vec_pretty(&look).unwrap_or_default()).await?;
+    Ok(stored)
+}
+
+/// Files in the inbox of the days since the last look that changed since; the first look takes today and the day before.
+async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day, MessageId, i64)>, Error> {
+    let now = mailbox.cx.now();
+    let last = crate::protocol::time::Now { unix_ms: since_ms, ..now }.day();
+    let first = if since_ms == 0 { now.day().previous() } else { last.min(now.day().previous()) };
+    let mut found = Vec::new();
+    for day in mailbox.days().await?.into_iter().filter(|day| *day >= first) {
+        for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, Folder::Inbox)).await? {
+            if entry.kind == EntryKind::File
+                && entry.modified_ms >= since_ms
+                && let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok())
+            {
+                found.push((day, id, entry.modified_ms));
+            }
+        }
+    }
+    Ok(found)
+}
+
+async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>) -> Result<Stored, Error> {
+    let seal = mailbox.seal();
+    let reads = candidates.into_iter().map(|(day, id, modified_ms)| async move {
+        let bytes = mailbox.cx.read(&mailbox.home.message(day, Folder::Inbox, &id)).await;
+        (day, id, modified_ms, bytes)
+    });
+    let mut keyring: Option<Keyring> = None;
+    let mut stored = Stored::default();
+    for (day, id, modified_ms, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
+        let Some(bytes) = bytes? else { continue };
+        let message = Message::parse(&bytes);
+        let header = message.headers.value("Verdict").unwrap_or_default();
+        if seal.read(header, &receive::subjects(&message.headers)).is_some() || is_own_notice(mailbox, &message) {
+            continue;
+        }
+        let keyring = match &mut keyring {
+            Some(keyring) => keyring,
+            none => none.insert(mailbox.keyring().await?),
+        };
+        let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
+        match adopt_one(mailbox, keyring, day, &id, message, fresh).await? {
+            Adopted::Later => {}
+            Adopted::Blocked => stored.blocked += 1,
+            Adopted::As(received) => stored.received.push(received),
+        }
+    }
+    if let Some(keyring) = keyring.filter(Keyring::is_dirty) {
+        mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+    }
+    Ok(stored)
+}
+
+/// A notice that this client wrote to its own inbox: unsigned, from me to me, about a message of mine.
+fn is_own_notice(mailbox: &Mailbox<'_>, message: &Message) -> bool {
+    let value = |name| message.headers.value(name).unwrap_or_default();
+    let me = mailbox.config.agent().as_str();
+    value("Message-ID").starts_with("undelivered-") && value("From") == me && value("To") == me
+}
+
+enum Adopted {
+    Later,
+    Blocked,
+    As(Received),
+}
+
+async fn adopt_one(
+    mailbox: &Mailbox<'_>,
+    keyring: &mut Keyring,
+    day: Day,
+    id: &MessageId,
+    mut message: Message,
+    fresh: bool,
+) -> Result<Adopted, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let place = home.message(day, Folder::Inbox, id);
+    let attachments = home.attachments(day, Folder::Inbox, id);
+    let from = message.headers.value("From").unwrap_or_default().to_owned();
+    if !mailbox.filter().accepts(&from) {
+        cx.emit(Level::Info, format!("blocked by the address filter: {from}"));
+        cx.remove(&place).await?;
+        cx.remove(&attachments).await?;
+        return Ok(Adopted::Blocked);
+    }
+    let opened = Opened::read(&message.headers, &message.body);
+    let mut proof = receive::prove_at_rest(&opened, keyring, &message.headers);
+    if proof == Proof::Valid && !attachments_match(mailbox, day, id, &opened).await? {
+        proof = Proof::Invalid(InvalidReason::Attachments);
+    }
+    let verdict = receive::judge(mailbox, &proof, &opened, keyring, &message.headers);
+    if fresh && !verdict.is_proven() {
+        return Ok(Adopted::Later);
+    }
+    receive::learn(keyring, &verdict, &opened, &message.headers, cx.now());
+    let folder = receive::folder_by_policy(mailbox, &verdict);
+    message.headers.remove_local();
+    receive::set_verdict(&mut message.headers, &mailbox.seal(), &verdict);
+    let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
+    cx.write(&place, message.to_text()).await?;
+    if folder == Folder::Held {
+        if !cx.list(&attachments).await?.is_empty() {
+            cx.rename(&attachments, &home.attachments(day, Folder::Held, id)).await?;
+        }
+        cx.rename(&place, &home.message(day, Folder::Held, id)).await?;
+    }
+    Ok(Adopted::As(Received { id: id.clone(), folder, from, subject, verdict }))
+}
+
+/// Whether the files beside a message are those that were signed.
+async fn attachments_match(
+    mailbox: &Mailbox<'_>,
+    day: Day,
+    id: &MessageId,
+    opened: &Opened<'_>,
+) -> Result<bool, Error> {
+    let Some(signed) = opened.signed_headers() else { return Ok(true) };
+    let folder = mailbox.home.attachments(day, Folder::Inbox, id);
+    for attachment in &signed.attachments {
+        let Ok(place) = folder.join(text::strip(&attachment.name)) else { return Ok(false) };
+        let Some(bytes) = mailbox.cx.read(&place).await? else { return Ok(false) };
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        if hash != attachment.sha256 || bytes.len() as u64 != attachment.size {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

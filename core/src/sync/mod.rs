@@ -1,0 +1,183 @@
+//! One delivery cycle over any number of transports: what waits goes out, what came in is stored, durably and once.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`plan`] | which transports can carry a message to a recipient; pure |
+//! | [`outbox`] | delivers what waits, keeps the state per recipient, gives up with a notice |
+//! | [`fetch`] | takes messages from the relays into the spool, before anything else happens to them |
+//! | [`receive`] | from the spool to the inbox: filter, verify, policy, dedupe |
+//! | [`adopt`] | looks over what others dropped into the inbox |
+
+pub mod adopt;
+pub mod fetch;
+pub mod outbox;
+pub mod plan;
+pub mod receive;
+pub mod relay_call;
+
+use serde::Serialize;
+
+use crate::engine;
+use crate::engine::cx::Cx;
+use crate::protocol::address::Address;
+use crate::protocol::config::Config;
+use crate::protocol::dedupe::SeenIds;
+use crate::protocol::filter::Filter;
+use crate::protocol::id::MessageId;
+use crate::protocol::keyring::{Keyring, KeyringError};
+use crate::engine::effect::EntryKind;
+use crate::protocol::layout::{AgentHome, PathError, Place, RelPath, Root};
+use crate::protocol::time::Day;
+use crate::protocol::verdict::VerdictSeal;
+
+/// What stops a cycle. What a single transport or message has wrong is in the [`Report`] instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An effect failed, or the operation was cancelled.
+    #[error(transparent)]
+    Engine(#[from] engine::error::Error),
+    /// A name is no path.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The keyring is damaged: nothing is received until it is mended, since every key would look new.
+    #[error("{place}: {source}")]
+    Keyring {
+        /// The keyring file.
+        place: Place,
+        /// What is wrong with it.
+        source: KeyringError,
+    },
+    /// Other processes keep taking the names of a message that is to be stored. It stays in the spool.
+    #[error("other files took the names of message {id} in {place}; run the command again")]
+    Taken {
+        /// The folder.
+        place: Place,
+        /// The message.
+        id: MessageId,
+    },
+}
+
+/// What a cycle works on.
+#[derive(Clone, Copy)]
+pub struct Mailbox<'a> {
+    /// The door to the host.
+    pub cx: &'a Cx,
+    /// The config.
+    pub config: &'a Config,
+    /// The agent's paths.
+    pub home: &'a AgentHome,
+}
+
+/// What a cycle did.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// Messages that waited, and what became of them.
+    pub delivered: Vec<outbox::Delivery>,
+    /// Messages that came in.
+    pub received: Vec<receive::Received>,
+    /// Messages that came again and are here already.
+    pub repeated: usize,
+    /// Messages that the address filter turned away.
+    pub blocked: usize,
+    /// What each relay said.
+    pub relays: Vec<fetch::RelayReport>,
+}
+
+impl Report {
+    /// What went wrong, a line each.
+    pub fn problems(&self) -> impl Iterator<Item = &str> {
+        self.relays.iter().filter_map(|relay| relay.problem.as_deref())
+    }
+}
+
+/// Runs one cycle: delivers what waits, finishes what an earlier cycle had fetched, fetches, looks over what was dropped in.
+///
+/// # Errors
+/// When the mailbox itself cannot be read or written. A transport that fails is in the report, and the others are served.
+pub async fn cycle(mailbox: &Mailbox<'_>) -> Result<Report, Error> {
+    let mut report = Report { delivered: outbox::deliver_all(mailbox).await?, ..Report::default() };
+    receive_all(mailbox, &mut report).await?;
+    Ok(report)
+}
+
+async fn receive_all(mailbox: &Mailbox<'_>, report: &mut Report) -> Result<(), Error> {
+    let mut stored = fetch::resume(mailbox).await?;
+    let (relays, fetched) = fetch::fetch(mailbox).await?;
+    stored.add(fetched);
+    stored.add(adopt::adopt(mailbox).await?);
+    report.received = stored.received;
+    report.repeated = stored.repeated;
+    report.blocked = stored.blocked;
+    report.relays = relays;
+    Ok(())
+}
+
+impl Mailbox<'_> {
+    /// The address filter.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        self.config.filter()
+    }
+
+    /// Seals and reads `Verdict` headers.
+    #[must_use]
+    pub fn seal(&self) -> VerdictSeal {
+        VerdictSeal::new(self.config.agent_key().expose().as_bytes())
+    }
+
+    /// The keyring; empty when there is none yet.
+    ///
+    /// # Errors
+    /// When it is damaged or cannot be read.
+    pub async fn keyring(&self) -> Result<Keyring, Error> {
+        let place = self.home.keyring();
+        let Some(bytes) = self.cx.read(&place).await? else { return Ok(Keyring::default()) };
+        Keyring::parse(&bytes).map_err(|source| Error::Keyring { place, source })
+    }
+
+    /// The addresses that are mine: the agent's, and its accounts on relays.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        let mut mine = vec![self.config.agent().clone()];
+        mine.extend(self.config.relays().into_iter().filter_map(|relay| relay.address));
+        mine
+    }
+
+    /// The days of this mailbox, oldest first.
+    ///
+    /// # Errors
+    /// When the agent's folder cannot be listed.
+    pub async fn days(&self) -> Result<Vec<Day>, Error> {
+        let entries = self.cx.list(&self.home.dir()).await?;
+        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder);
+        Ok(folders.filter_map(|entry| Day::parse(&entry.name)).collect())
+    }
+
+    /// The addresses that have a folder among the mailboxes.
+    ///
+    /// # Errors
+    /// When the mailboxes folder cannot be listed.
+    pub async fn neighbours(&self) -> Result<Vec<Address>, Error> {
+        let entries = self.cx.list(&Place::new(Root::Mailboxes, RelPath::default())).await?;
+        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder);
+        Ok(folders.filter_map(|entry| Address::parse(&entry.name).ok()).collect())
+    }
+
+    /// Writes what is new in the seen ids: added to the file, or the whole file once it has grown too long.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn write_seen(&self, seen: &mut SeenIds) -> Result<(), Error> {
+        let place = self.home.seen_ids();
+        if seen.needs_rewrite() {
+            self.cx.write(&place, seen.to_text()).await?;
+        } else {
+            let lines = seen.lines_to_append();
+            if !lines.is_empty() {
+                self.cx.append(&place, lines, false).await?;
+            }
+        }
+        Ok(())
+    }
+}

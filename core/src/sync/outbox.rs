@@ -1,0 +1,499 @@
+//! The way out: a message is queued durably, tried with every transport that can carry it, and leaves the outbox only when
+//! every recipient's transport took it, or no attempt can work.
+
+use serde::Serialize;
+
+use super::plan::{self, Route};
+use super::{Error, Mailbox, relay_call};
+use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::effect::EntryKind;
+use crate::engine::event::Level;
+use crate::engine::lock;
+use crate::protocol::address::Address;
+use crate::protocol::config::RelayAccount;
+use crate::protocol::delivery::{Acceptance, Attempt, DeliveryState, State};
+use crate::protocol::id::MessageId;
+use crate::protocol::layout::{AgentHome, Folder};
+use crate::protocol::message::{Draft, Message};
+use crate::protocol::relay;
+use crate::protocol::text;
+use crate::protocol::time::{Day, Now};
+
+/// How many messages are delivered side by side.
+const MESSAGES_AT_ONCE: usize = 8;
+
+/// A message that waits, read into memory.
+#[derive(Debug)]
+pub struct Queued {
+    day: Day,
+    id: MessageId,
+    message: Message,
+    attachments: Vec<(String, Vec<u8>)>,
+    state: DeliveryState,
+}
+
+/// What became of a message so far.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delivery {
+    /// The message.
+    #[serde(rename = "message")]
+    pub id: MessageId,
+    /// Where it lies now.
+    pub folder: Folder,
+    /// Its recipients.
+    pub recipients: Vec<RecipientReport>,
+}
+
+/// What became of a message for one recipient.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecipientReport {
+    /// The recipient.
+    pub address: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub state: RecipientState,
+}
+
+/// What happened for one recipient.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum RecipientState {
+    /// Transports took the message.
+    Accepted {
+        /// Which.
+        by: Vec<String>,
+    },
+    /// It waits.
+    Queued {
+        /// Why.
+        reason: String,
+        /// When the next attempt is due, UTC.
+        next_try: Option<String>,
+    },
+    /// It will not arrive.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Delivery {
+    /// Whether every recipient's transport took it.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.recipients.iter().all(|recipient| matches!(recipient.state, RecipientState::Accepted { .. }))
+    }
+
+    /// Whether a recipient will not get it.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.recipients.iter().any(|recipient| matches!(recipient.state, RecipientState::Failed { .. }))
+    }
+
+    /// One line about it.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let words: Vec<String> = self
+            .recipients
+            .iter()
+            .map(|recipient| match &recipient.state {
+                RecipientState::Accepted { by } => format!("{} accepted by {}", recipient.address, by.join(", ")),
+                RecipientState::Queued { reason, .. } => format!("{} queued: {reason}", recipient.address),
+                RecipientState::Failed { reason } => format!("{} failed: {reason}", recipient.address),
+            })
+            .collect();
+        format!("{}: {}", self.id, words.join("; "))
+    }
+
+    fn of(id: &MessageId, folder: Folder, state: &DeliveryState) -> Self {
+        let recipients = state
+            .recipients
+            .values()
+            .map(|recipient| {
+                let reason = recipient.last_error.clone().unwrap_or_else(|| "not tried yet".to_owned());
+                let next = recipient.next_attempt_ms;
+                RecipientReport {
+                    address: recipient.address.clone(),
+                    state: match recipient.state {
+                        State::Accepted => RecipientState::Accepted {
+                            by: recipient.accepted_by.iter().map(|taken| taken.transport.clone()).collect(),
+                        },
+                        State::Waiting => RecipientState::Queued {
+                            reason,
+                            next_try: (next > 0).then(|| Now::utc(next).utc_iso()),
+                        },
+                        State::Failed => RecipientState::Failed { reason },
+                    },
+                }
+            })
+            .collect();
+        Self { id: id.clone(), folder, recipients }
+    }
+}
+
+/// Queues a new message, claimed for the caller's own attempt. The message's file comes last: what has no file is not queued.
+///
+/// # Errors
+/// When a file cannot be written; then the message is not queued.
+pub async fn enqueue(
+    mailbox: &Mailbox<'_>,
+    id: &MessageId,
+    message: &Message,
+    attachments: Vec<(String, Vec<u8>)>,
+) -> Result<Queued, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let now = cx.now();
+    let day = now.day();
+    let folder = home.attachments(day, Folder::Outbox, id);
+    for (name, bytes) in &attachments {
+        cx.write(&folder.join(name)?, bytes.clone()).await?;
+    }
+    let state = DeliveryState::queued(&recipients(message), now);
+    cx.write(&home.delivery(day, Folder::Outbox, id), state.to_json()).await?;
+    cx.write(&home.message(day, Folder::Outbox, id), message.to_text()).await?;
+    Ok(Queued { day, id: id.clone(), message: message.clone(), attachments, state })
+}
+
+/// The recipients of a message: To and Cc. An address that is none is left out; a message made here has none such.
+fn recipients(message: &Message) -> Vec<Address> {
+    let mut found: Vec<Address> = Vec::new();
+    for header in ["To", "Cc"] {
+        for part in message.headers.value(header).unwrap_or_default().split(',') {
+            if let Ok(address) = Address::parse(part)
+                && !found.iter().any(|known| known.same_as(&address))
+            {
+                found.push(address);
+            }
+        }
+    }
+    found
+}
+
+/// Delivers everything in every outbox that is due and that nobody else is at.
+///
+/// # Errors
+/// When the mailbox cannot be read or written.
+pub async fn deliver_all(mailbox: &Mailbox<'_>) -> Result<Vec<Delivery>, Error> {
+    let waiting = waiting(mailbox).await?;
+    let outcomes = mailbox
+        .cx
+        .all(MESSAGES_AT_ONCE, waiting.into_iter().map(|(day, id)| deliver_waiting(mailbox, day, id)))
+        .await;
+    let mut deliveries = Vec::new();
+    for outcome in outcomes {
+        deliveries.extend(outcome?);
+    }
+    Ok(deliveries)
+}
+
+/// The messages in the outboxes of all days.
+async fn waiting(mailbox: &Mailbox<'_>) -> Result<Vec<(Day, MessageId)>, Error> {
+    let days = mailbox.days().await?;
+    let lists = days.iter().map(|day| async move {
+        (*day, mailbox.cx.list(&mailbox.home.folder(*day, Folder::Outbox)).await)
+    });
+    let mut found = Vec::new();
+    for (day, entries) in mailbox.cx.all(EFFECTS_IN_FLIGHT, lists).await {
+        for entry in entries?.into_iter().filter(|entry| entry.kind == EntryKind::File) {
+            if let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) {
+                found.push((day, id));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Claims and delivers one message; `None` when it is not due, or somebody else is at it.
+async fn deliver_waiting(mailbox: &Mailbox<'_>, day: Day, id: MessageId) -> Result<Option<Delivery>, Error> {
+    let claimed = lock::locked(mailbox.cx, &mailbox.home.lock(), || claim(mailbox, day, &id)).await?;
+    match claimed {
+        Some(queued) => deliver(mailbox, queued).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn claim(mailbox: &Mailbox<'_>, day: Day, id: &MessageId) -> Result<Option<Queued>, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let now = cx.now();
+    let Some(bytes) = cx.read(&home.message(day, Folder::Outbox, id)).await? else { return Ok(None) };
+    let message = Message::parse(&bytes);
+    let place = home.delivery(day, Folder::Outbox, id);
+    let mut state = match cx.read(&place).await? {
+        // Queued by another client, which keeps no state.
+        None => DeliveryState::queued(&recipients(&message), now),
+        Some(bytes) => match DeliveryState::parse(&bytes) {
+            Ok(state) if state.is_claimed(now) => return Ok(None),
+            // Everybody was served, and a crash kept the message from being moved.
+            Ok(state) if state.is_settled() => state,
+            Ok(state) if state.due(now).is_empty() => return Ok(None),
+            Ok(state) => state,
+            Err(error) => {
+                cx.emit(Level::Warning, format!("{place}: {error}; the message waits until it is mended or removed"));
+                return Ok(None);
+            }
+        },
+    };
+    state.claim(now);
+    cx.write(&place, state.to_json()).await?;
+    let attachments = attachments(mailbox, day, id, &message).await?;
+    Ok(Some(Queued { day, id: id.clone(), message, attachments, state }))
+}
+
+/// The attachments that the message names.
+async fn attachments(
+    mailbox: &Mailbox<'_>,
+    day: Day,
+    id: &MessageId,
+    message: &Message,
+) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let folder = mailbox.home.attachments(day, Folder::Outbox, id);
+    let mut found = Vec::new();
+    for name in message.headers.value("Attachments").unwrap_or_default().split(',').map(text::strip) {
+        if let Ok(place) = folder.join(name)
+            && let Some(bytes) = mailbox.cx.read(&place).await?
+        {
+            found.push((name.to_owned(), bytes));
+        }
+    }
+    Ok(found)
+}
+
+/// Tries every recipient that is due, with every transport that can carry the message, and files the message accordingly.
+///
+/// # Errors
+/// When the mailbox itself cannot be written. What a transport says is in the outcome.
+pub async fn deliver(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delivery, Error> {
+    let cx = mailbox.cx;
+    let neighbours = mailbox.neighbours().await?;
+    let relays = mailbox.config.relays();
+    let due = queued.state.due(cx.now());
+    let ways = due.into_iter().filter_map(|key| {
+        let address = Address::parse(&queued.state.recipients.get(&key)?.address).ok()?;
+        Some((key, plan::routes(&address, &neighbours, &relays), address))
+    });
+    let attempts = cx
+        .all(
+            EFFECTS_IN_FLIGHT,
+            ways.map(|(key, routes, address)| {
+                let (queued, relays) = (&queued, &relays);
+                async move { (key, attempt(mailbox, queued, &address, routes, relays).await) }
+            })
+            .collect::<Vec<_>>(),
+        )
+        .await;
+    let now = cx.now();
+    for (key, attempt) in attempts {
+        queued.state.record(&key, attempt?, now);
+    }
+    settle(mailbox, queued).await
+}
+
+/// One attempt at one recipient, over all its routes at once.
+async fn attempt(
+    mailbox: &Mailbox<'_>,
+    queued: &Queued,
+    address: &Address,
+    routes: Vec<Route>,
+    relays: &[RelayAccount],
+) -> Result<Attempt, Error> {
+    if routes.is_empty() {
+        return Ok(Attempt::Retry { reason: no_route(address, relays), wait_ms: None });
+    }
+    let tries = routes.into_iter().map(|route| async move {
+        match route {
+            Route::Local(neighbour) => deliver_locally(mailbox, queued, &neighbour).await,
+            Route::Relay { index, to } => match relays.get(index) {
+                Some(account) => Ok(deliver_by_relay(mailbox, queued, account, &to).await),
+                None => Ok(Attempt::Permanent { reason: "no such relay".to_owned() }),
+            },
+        }
+    });
+    let mut outcomes = Vec::new();
+    for outcome in mailbox.cx.all(EFFECTS_IN_FLIGHT, tries).await {
+        outcomes.push(outcome?);
+    }
+    Ok(combine(outcomes))
+}
+
+/// Why nothing here can carry a message to this address, and what would.
+fn no_route(address: &Address, relays: &[RelayAccount]) -> String {
+    if address.as_str().contains('@') {
+        format!("no agent {address} in this mailboxes folder, and no email or FTP transport here to reach it")
+    } else if relays.is_empty() {
+        "no relay is configured; see `azall register` or `azall relay add`".to_owned()
+    } else {
+        format!("no transport here can reach {address}")
+    }
+}
+
+/// One acceptance is enough; else a later attempt if one may work.
+fn combine(outcomes: Vec<Attempt>) -> Attempt {
+    let (mut taken, mut retries, mut wait, mut permanent) = (Vec::new(), Vec::new(), None, Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Attempt::Accepted(by) => taken.extend(by),
+            Attempt::Retry { reason, wait_ms } => {
+                retries.push(reason);
+                wait = wait.max(wait_ms);
+            }
+            Attempt::Permanent { reason } => permanent.push(reason),
+        }
+    }
+    if !taken.is_empty() {
+        Attempt::Accepted(taken)
+    } else if retries.is_empty() {
+        Attempt::Permanent { reason: permanent.join("; ") }
+    } else {
+        Attempt::Retry { reason: retries.join("; "), wait_ms: wait }
+    }
+}
+
+/// Delivers by copying into a neighbour's inbox: the attachments, then, without replacing anything, the message.
+async fn deliver_locally(mailbox: &Mailbox<'_>, queued: &Queued, neighbour: &Address) -> Result<Attempt, Error> {
+    let cx = mailbox.cx;
+    let now = cx.now();
+    let home = AgentHome::new(neighbour);
+    let text = queued.message.to_text();
+    let accepted = || {
+        let transport = format!("folder of {neighbour}");
+        Ok(Attempt::Accepted(vec![Acceptance { transport, id: None, at_ms: now.unix_ms }]))
+    };
+    let id = &queued.id;
+    for id in [id.clone(), id.with_content_suffix(text.as_bytes())] {
+        // An attempt that crashed may have left it there, on the day of queueing or later.
+        let mut taken = false;
+        for day in [queued.day, now.day()] {
+            match cx.read(&home.message(day, Folder::Inbox, &id)).await? {
+                Some(there) if same_message(&there, &queued.message) => return accepted(),
+                Some(_) => taken = true,
+                None => {}
+            }
+        }
+        if taken {
+            continue;
+        }
+        let folder = home.attachments(now.day(), Folder::Inbox, &id);
+        for (name, bytes) in &queued.attachments {
+            cx.write(&folder.join(name)?, bytes.clone()).await?;
+        }
+        if cx.create(&home.message(now.day(), Folder::Inbox, &id), text.clone(), false).await? {
+            return accepted();
+        }
+    }
+    Ok(Attempt::Retry { reason: format!("the inbox of {neighbour} holds another message {id}"), wait_ms: None })
+}
+
+fn same_message(there: &[u8], message: &Message) -> bool {
+    let there = Message::parse(there);
+    there.body == message.body && there.headers.value("From") == message.headers.value("From")
+}
+
+/// Posts the message to a relay.
+async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &RelayAccount, to: &str) -> Attempt {
+    let value = |name| queued.message.headers.value(name).unwrap_or_default();
+    let payload = relay::Payload::format(value("Subject"), &queued.message.body, value("From"), &queued.attachments);
+    match relay_call::send(mailbox.cx, account, to, payload).await {
+        Ok(id) => Attempt::Accepted(vec![Acceptance {
+            transport: account.server.to_string(),
+            id,
+            at_ms: mailbox.cx.now().unix_ms,
+        }]),
+        Err(error) if error.is_permanent() => Attempt::Permanent { reason: error.to_string() },
+        Err(error) => Attempt::Retry { reason: error.to_string(), wait_ms: error.retry_after_ms() },
+    }
+}
+
+/// Files the message by its state: `sent/` when every recipient's transport took it, `failed/` with a notice when nobody waits any more
+/// and somebody will not get it, else it stays. The state is on disk before the message moves, so a crash in between
+/// repeats nothing but the move.
+async fn settle(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delivery, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let Queued { day, id, message, state, .. } = &mut queued;
+    state.claimed_until_ms = 0;
+    cx.write(&home.delivery(*day, Folder::Outbox, id), state.to_json()).await?;
+    if !state.is_settled() {
+        return Ok(Delivery::of(id, Folder::Outbox, state));
+    }
+    let folder = if state.is_accepted() { Folder::Sent } else { Folder::Failed };
+    if folder == Folder::Failed {
+        notice(mailbox, *day, id, message, state).await?;
+    }
+    if message.headers.value("Attachments").is_some() {
+        move_if_there(mailbox, &home.attachments(*day, Folder::Outbox, id), &home.attachments(*day, folder, id)).await?;
+    }
+    let delivery = home.delivery(*day, Folder::Outbox, id);
+    if folder == Folder::Failed {
+        cx.write(&home.delivery(*day, folder, id), state.to_json()).await?;
+    }
+    move_if_there(mailbox, &home.message(*day, Folder::Outbox, id), &home.message(*day, folder, id)).await?;
+    cx.remove(&delivery).await?;
+    Ok(Delivery::of(id, folder, state))
+}
+
+async fn move_if_there(
+    mailbox: &Mailbox<'_>,
+    from: &crate::protocol::layout::Place,
+    to: &crate::protocol::layout::Place,
+) -> Result<(), Error> {
+    match mailbox.cx.rename(from, to).await {
+        // A crash after the rename: it was moved already.
+        Err(error) if error.io_kind() == Some(crate::engine::effect::IoErrorKind::NotFound) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Puts a notice of a message that was given up into the own inbox, once.
+async fn notice(
+    mailbox: &Mailbox<'_>,
+    day: Day,
+    id: &MessageId,
+    message: &Message,
+    state: &DeliveryState,
+) -> Result<(), Error> {
+    let me = mailbox.config.agent().as_str();
+    let notice_id = MessageId::from_untrusted(&format!("undelivered-{id}"));
+    let mut body = format!("This message was not delivered to everybody. It lies in failed/{id}.txt.\n\n");
+    for recipient in state.recipients.values() {
+        let fate = match recipient.state {
+            State::Accepted => "accepted".to_owned(),
+            _ => format!("failed: {}", recipient.last_error.as_deref().unwrap_or("no reason given")),
+        };
+        body.push_str(&format!("{}: {fate}\n", recipient.address));
+    }
+    let subject = format!("Not delivered: {}", message.headers.value("Subject").unwrap_or_default());
+    let date = mailbox.cx.now().local_text();
+    let text = Draft {
+        from: me,
+        to: me,
+        subject: &subject,
+        date: &date,
+        message_id: notice_id.as_str(),
+        in_reply_to: Some(id.as_str()),
+        body: &body,
+        ..Draft::default()
+    }
+    .to_text();
+    mailbox.cx.create(&mailbox.home.message(day, Folder::Inbox, &notice_id), text, false).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retry(reason: &str) -> Attempt {
+        Attempt::Retry { reason: reason.into(), wait_ms: Some(7) }
+    }
+
+    fn permanent(reason: &str) -> Attempt {
+        Attempt::Permanent { reason: reason.into() }
+    }
+
+    #[test]
+    fn one_acceptance_is_enough() {
+        let taken = Attempt::Accepted(vec![Acceptance { transport: "r".into(), id: None, at_ms: 0 }]);
+        assert_eq!(combine(vec![retry("busy"), taken.clone(), permanent("no")]), taken);
+        assert_eq!(combine(vec![permanent("no"), retry("busy")]), retry("busy"));
+        assert_eq!(combine(vec![permanent("a"), permanent("b")]), permanent("a; b"));
+    }
+}

@@ -1,0 +1,486 @@
+//! From what a transport handed over to files in the mailbox: filter, verify, decide, store, remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use super::{Error, Mailbox};
+use crate::engine::cx::WRITES_IN_FLIGHT;
+use crate::engine::effect::EntryKind;
+use crate::engine::event::Level;
+use crate::engine::lock;
+use crate::protocol::address::Address;
+use crate::protocol::config::{OnKeyChange, SignaturePolicy};
+use crate::protocol::dedupe::{MessageKey, SeenIds};
+use crate::protocol::envelope::{self, InvalidReason, Kind, Opened, Proof, SignedHeaders};
+use crate::protocol::filter::Filter;
+use crate::protocol::id::MessageId;
+use crate::protocol::keyring::{Keyring, Standing};
+use crate::protocol::layout::Folder;
+use crate::protocol::message::{Headers, Message};
+use crate::protocol::name::{AttachmentName, AttachmentNames};
+use crate::protocol::text;
+use crate::protocol::time::Day;
+use crate::protocol::verdict::{Origin, Peer, Subjects, Verdict, VerdictSeal};
+
+/// How many messages are stored under one hold of the lock.
+const MESSAGES_PER_LOCK: usize = 2_000;
+
+/// How many signatures are checked together.
+const SIGNATURES_PER_BATCH: usize = 64;
+
+/// One message as a transport handed it over; nothing in it is trusted.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The transport, as people know it.
+    pub transport: String,
+    /// The transport's id.
+    pub id: String,
+    /// The sender, as the transport says; empty for a local one.
+    pub from: String,
+    /// The recipient, as the transport says.
+    pub to: String,
+    /// The subject, outside of any signature.
+    pub subject: String,
+    /// The date, as the transport says.
+    pub date: String,
+    /// The body, with its envelope.
+    pub body: String,
+    /// Attachments: name and content.
+    pub attachments: Vec<(String, Vec<u8>)>,
+}
+
+/// A message that was stored.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Received {
+    /// Its id here.
+    pub id: MessageId,
+    /// Where it lies: the inbox, or held back.
+    pub folder: Folder,
+    /// The sender.
+    pub from: String,
+    /// The subject.
+    pub subject: String,
+    /// What is known of its origin.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What became of the arrivals.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// New messages.
+    pub received: Vec<Received>,
+    /// Messages that were here already.
+    pub repeated: usize,
+    /// Messages that the address filter turned away.
+    pub blocked: usize,
+}
+
+impl Stored {
+    /// Adds what another part did.
+    pub fn add(&mut self, part: Self) {
+        self.received.extend(part.received);
+        self.repeated += part.repeated;
+        self.blocked += part.blocked;
+    }
+}
+
+/// Stores arrivals into the folders of `day`. When it returns, all of them are durable (or filtered, or known already) and
+/// may be acknowledged. Doing it twice stores them once.
+///
+/// # Errors
+/// When a file cannot be read or written; arrivals stored up to then stay stored.
+pub async fn store(mailbox: &Mailbox<'_>, arrivals: Vec<Arrival>, day: Day) -> Result<Stored, Error> {
+    let mut stored = Stored::default();
+    let filter = mailbox.filter();
+    let mut waiting = arrivals.into_iter().filter(|arrival| {
+        let accepted = filter.accepts(&arrival.from);
+        if !accepted {
+            stored.blocked += 1;
+            log_blocked(mailbox, &filter, &arrival.from);
+        }
+        accepted
+    });
+    let mut batches = Vec::new();
+    loop {
+        let batch: Vec<Arrival> = waiting.by_ref().take(MESSAGES_PER_LOCK).collect();
+        if batch.is_empty() {
+            break;
+        }
+        batches.push(batch);
+    }
+    drop(waiting);
+    for batch in batches {
+        stored.add(lock::locked(mailbox.cx, &mailbox.home.lock(), || store_batch(mailbox, batch, day)).await?);
+    }
+    Ok(stored)
+}
+
+fn log_blocked(mailbox: &Mailbox<'_>, filter: &Filter, sender: &str) {
+    if filter.log_blocked {
+        mailbox.cx.emit(Level::Info, format!("blocked by the address filter: {sender}"));
+    }
+}
+
+/// What reading a batch needs and changes; all of it under the lock.
+struct Desk<'a> {
+    mailbox: &'a Mailbox<'a>,
+    filter: Filter,
+    keyring: Keyring,
+    seen: SeenIds,
+    seal: VerdictSeal,
+    /// Names in the day's inbox and held folders.
+    taken: BTreeSet<String>,
+    day: Day,
+}
+
+/// A message as it will lie on disk.
+struct Filed {
+    id: MessageId,
+    folder: Folder,
+    text: String,
+    attachments: Vec<(AttachmentName, Vec<u8>)>,
+    received: Received,
+}
+
+async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Result<Stored, Error> {
+    let mut desk = Desk::open(mailbox, day).await?;
+    let messages: Vec<(Headers, &Arrival)> =
+        batch.iter().map(|arrival| (transport_headers(arrival), arrival)).collect();
+    let opened: Vec<Opened<'_>> =
+        messages.iter().map(|(headers, arrival)| Opened::read(headers, &arrival.body)).collect();
+    let proofs = check_all(&opened, &desk.keyring);
+
+    let mut stored = Stored::default();
+    let mut filed = Vec::new();
+    let verdicts = messages.into_iter().zip(opened).zip(proofs);
+    for (((headers, arrival), opened), proof) in verdicts {
+        match desk.file(headers, arrival, &opened, proof) {
+            Decision::Store(message) => filed.push(message),
+            Decision::Repeated => stored.repeated += 1,
+            Decision::Blocked => stored.blocked += 1,
+        }
+    }
+    for outcome in mailbox.cx.all(WRITES_IN_FLIGHT, filed.into_iter().map(|message| desk.write(message))).await {
+        match outcome? {
+            Some(received) => stored.received.push(received),
+            None => stored.repeated += 1,
+        }
+    }
+    desk.close().await?;
+    Ok(stored)
+}
+
+/// Checks all signatures, in batches, with the keys of the keyring where an envelope brings none.
+fn check_all(opened: &[Opened<'_>], keyring: &Keyring) -> Vec<Proof> {
+    opened
+        .chunks(SIGNATURES_PER_BATCH)
+        .flat_map(|chunk| {
+            let chunk: Vec<&Opened<'_>> = chunk.iter().collect();
+            envelope::check_batch(&chunk, |fingerprint| keyring.lookup(fingerprint))
+        })
+        .collect()
+}
+
+/// The headers of a message as its transport tells them.
+fn transport_headers(arrival: &Arrival) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in [
+        ("From", &arrival.from),
+        ("To", &arrival.to),
+        ("Subject", &arrival.subject),
+        ("Date", &arrival.date),
+        ("Message-ID", &arrival.id),
+    ] {
+        headers.set(name, &header_value(value));
+    }
+    headers
+}
+
+/// A value from outside as one that may stand in a header: on one line, without control characters.
+fn header_value(value: &str) -> String {
+    let value = text::strip(value);
+    if text::is_header_safe(value) {
+        return value.to_owned();
+    }
+    value.chars().map(|c| if text::is_header_safe(c.encode_utf8(&mut [0; 4])) { c } else { ' ' }).collect()
+}
+
+enum Decision {
+    Store(Filed),
+    Repeated,
+    Blocked,
+}
+
+impl<'a> Desk<'a> {
+    async fn open(mailbox: &'a Mailbox<'a>, day: Day) -> Result<Self, Error> {
+        let keyring = mailbox.keyring().await?;
+        let seen = mailbox.cx.read(&mailbox.home.seen_ids()).await?.unwrap_or_default();
+        let mut taken = BTreeSet::new();
+        for folder in [Folder::Inbox, Folder::Held] {
+            let entries = mailbox.cx.list(&mailbox.home.folder(day, folder)).await?;
+            taken.extend(entries.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.name));
+        }
+        Ok(Self {
+            mailbox,
+            filter: mailbox.filter(),
+            keyring,
+            seen: SeenIds::parse(&seen),
+            seal: mailbox.seal(),
+            taken,
+            day,
+        })
+    }
+
+    /// Decides where a message belongs and how it will read.
+    fn file(&mut self, mut headers: Headers, arrival: &Arrival, opened: &Opened<'_>, proof: Proof) -> Decision {
+        let proof = attachments_agree(proof, opened, arrival);
+        let signed = opened.signed_headers().filter(|_| proof == Proof::Valid);
+        if let Some(signed) = signed {
+            // Transports change ids, dates and names; what was signed is what is kept.
+            let told = headers.value("From").unwrap_or_default().to_owned();
+            headers = signed.to_headers();
+            if !told.is_empty() && !told.eq_ignore_ascii_case(signed.from.as_str()) {
+                headers.set("Via", &told);
+            }
+            if !self.filter.accepts(signed.from.as_str()) {
+                log_blocked(self.mailbox, &self.filter, signed.from.as_str());
+                return Decision::Blocked;
+            }
+        }
+        let key = message_key(&proof, opened, signed, &headers);
+        let transport_key = MessageKey::transport(&arrival.id);
+        if self.seen.contains(&key) {
+            self.seen.insert(transport_key);
+            return Decision::Repeated;
+        }
+        let verdict = judge(self.mailbox, &proof, opened, &self.keyring, &headers);
+        learn(&mut self.keyring, &verdict, opened, &headers, self.mailbox.cx.now());
+        let folder = folder_by_policy(self.mailbox, &verdict);
+        let attachments = safe_attachments(arrival);
+        let (id, text) = self.write_up(headers, arrival, &attachments, &verdict);
+        self.seen.insert(key);
+        self.seen.insert(transport_key);
+        let received = Received {
+            id: id.clone(),
+            folder,
+            from: signed.map_or_else(|| header_value(&arrival.from), |signed| signed.from.to_string()),
+            subject: signed.map_or_else(|| header_value(&arrival.subject), |signed| signed.subject.clone()),
+            verdict,
+        };
+        Decision::Store(Filed { id, folder, text, attachments, received })
+    }
+
+    /// The message's final id and text.
+    fn write_up(
+        &mut self,
+        mut headers: Headers,
+        arrival: &Arrival,
+        attachments: &[(AttachmentName, Vec<u8>)],
+        verdict: &Verdict,
+    ) -> (MessageId, String) {
+        let id = MessageId::from_untrusted(headers.value("Message-ID").unwrap_or_default());
+        headers.set("Message-ID", id.as_str());
+        headers.set("Status", "new");
+        if !attachments.is_empty() {
+            let names: Vec<&str> = attachments.iter().map(|(name, _)| name.as_str()).collect();
+            headers.set("Attachments", &names.join(", "));
+        }
+        set_verdict(&mut headers, &self.seal, verdict);
+        let message = Message { headers, body: arrival.body.clone() };
+        let text = message.to_text();
+        (id, text)
+    }
+
+    /// Writes a message and its attachments; `None` when it is there already.
+    async fn write(&self, message: Filed) -> Result<Option<Received>, Error> {
+        let Filed { id, folder, text, attachments, received } = message;
+        let (cx, home) = (self.mailbox.cx, self.mailbox.home);
+        // A name that is taken by another message gets a suffix; so does one that is taken between the listing and now.
+        for id in [id.with_content_suffix(text_hash(&text).as_bytes()), id].into_iter().rev() {
+            if self.is_taken(&id) {
+                if self.holds_same(&id, &text).await? {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let folder_of_attachments = home.attachments(self.day, folder, &id);
+            for (name, bytes) in &attachments {
+                cx.write(&folder_of_attachments.join(name.as_str())?, bytes.clone()).await?;
+            }
+            if cx.create(&home.message(self.day, folder, &id), text.clone().into_bytes(), false).await? {
+                return Ok(Some(Received { id, ..received }));
+            }
+        }
+        Err(Error::Taken { place: home.folder(self.day, folder), id })
+    }
+
+    fn is_taken(&self, id: &MessageId) -> bool {
+        self.taken.contains(&format!("{id}.txt"))
+    }
+
+    /// Whether the file of this id is this very message, however its status and our own headers read by now: then an
+    /// earlier try stored it.
+    async fn holds_same(&self, id: &MessageId, text: &str) -> Result<bool, Error> {
+        for folder in [Folder::Inbox, Folder::Held] {
+            let place = self.mailbox.home.message(self.day, folder, id);
+            if let Some(bytes) = self.mailbox.cx.read(&place).await?
+                && essence(&Message::parse(&bytes)) == essence(&Message::from_text(text))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes what was learned. The messages are durable by now: a crash before this is done makes the next run find them
+    /// in their folders and learn it again.
+    async fn close(self) -> Result<(), Error> {
+        let Self { mailbox, keyring, mut seen, .. } = self;
+        if keyring.is_dirty() {
+            mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+        }
+        mailbox.write_seen(&mut seen).await
+    }
+}
+
+/// A message without what changes at rest.
+fn essence(message: &Message) -> (BTreeMap<&str, &str>, &str) {
+    let headers = message.headers.iter().filter(|(name, _)| !matches!(*name, "Status" | "Verdict" | "Via")).collect();
+    (headers, &message.body)
+}
+
+/// A proof of headers covers the attachments too: each must be there with its signed hash, and no other.
+fn attachments_agree(proof: Proof, opened: &Opened<'_>, arrival: &Arrival) -> Proof {
+    let Some(signed) = opened.signed_headers().filter(|_| proof == Proof::Valid && opened.kind() == Kind::Version2) else {
+        return proof;
+    };
+    let mut expected: Vec<([u8; 32], u64)> = signed.attachments.iter().map(|a| (a.sha256, a.size)).collect();
+    let mut got: Vec<([u8; 32], u64)> =
+        arrival.attachments.iter().map(|(_, bytes)| (Sha256::digest(bytes).into(), bytes.len() as u64)).collect();
+    expected.sort_unstable();
+    got.sort_unstable();
+    if expected == got { proof } else { Proof::Invalid(InvalidReason::Attachments) }
+}
+
+/// What one message is known by, whatever brought it: its signer and signed id if both are proven, else the sender and the
+/// id that the transport told.
+fn message_key(proof: &Proof, opened: &Opened<'_>, signed: Option<&SignedHeaders>, headers: &Headers) -> MessageKey {
+    let id = MessageId::from_untrusted(headers.value("Message-ID").unwrap_or_default());
+    match (proof, opened.fingerprint(), signed) {
+        (Proof::Valid, Some(fingerprint), Some(_)) => MessageKey::signed(&fingerprint, &id),
+        _ => MessageKey::unsigned(headers.value("From").unwrap_or_default(), &id),
+    }
+}
+
+/// The attachments under names that are safe and different.
+fn safe_attachments(arrival: &Arrival) -> Vec<(AttachmentName, Vec<u8>)> {
+    let mut names = AttachmentNames::default();
+    arrival.attachments.iter().map(|(name, bytes)| (names.unique(name), bytes.clone())).collect()
+}
+
+/// The verdict on a message from its proof, the keyring and my addresses.
+pub(super) fn judge(
+    mailbox: &Mailbox<'_>,
+    proof: &Proof,
+    opened: &Opened<'_>,
+    keyring: &Keyring,
+    headers: &Headers,
+) -> Verdict {
+    let origin = match proof {
+        Proof::Valid => Origin::Valid,
+        Proof::BodyOnly => Origin::BodyOnly,
+        Proof::Invalid(_) => Origin::Invalid,
+        Proof::UnknownKey(_) => Origin::UnknownKey,
+        Proof::Unsigned => Origin::Unsigned,
+    };
+    let mut verdict = Verdict { origin, fingerprint: opened.fingerprint(), ..Verdict::UNSIGNED };
+    if verdict.is_proven()
+        && let Some(fingerprint) = &verdict.fingerprint
+        && let Ok(from) = Address::parse(headers.value("From").unwrap_or_default())
+    {
+        verdict.peer = Some(match keyring.standing(&from, fingerprint, origin == Origin::Valid) {
+            Standing::Known => Peer::Known,
+            Standing::FirstSeen => Peer::FirstSeen,
+            Standing::KeyChanged { .. } => Peer::KeyChanged,
+            Standing::Downgraded => Peer::Downgraded,
+        });
+    }
+    if let Some(signed) = opened.signed_headers().filter(|_| origin == Origin::Valid) {
+        let mine = mailbox.addresses();
+        let is_mine = |to: &Address| mine.iter().any(|mine| mine.same_as(to));
+        // What I sent is in order wherever it went.
+        verdict.misaddressed = !signed.to.iter().chain(&signed.cc).any(is_mine) && !is_mine(&signed.from);
+    }
+    verdict
+}
+
+/// What the signature of a message at rest proves: the file's own headers must be the signed ones.
+pub(super) fn prove_at_rest(opened: &Opened<'_>, keyring: &Keyring, headers: &Headers) -> Proof {
+    let proof = opened.check(|fingerprint| keyring.lookup(fingerprint));
+    match (&proof, opened.signed_headers()) {
+        (Proof::Valid, Some(signed)) => match envelope::headers_agree(headers, signed) {
+            Ok(()) => proof,
+            Err(disagreement) => Proof::Invalid(InvalidReason::Headers(disagreement)),
+        },
+        _ => proof,
+    }
+}
+
+/// The verdict on a message at rest, and, where its signature is not valid, why.
+pub fn examine_at_rest(
+    mailbox: &Mailbox<'_>,
+    opened: &Opened<'_>,
+    keyring: &Keyring,
+    headers: &Headers,
+) -> (Verdict, Option<String>) {
+    let proof = prove_at_rest(opened, keyring, headers);
+    let reason = if let Proof::Invalid(reason) = &proof { Some(reason.to_string()) } else { None };
+    (judge(mailbox, &proof, opened, keyring, headers), reason)
+}
+
+/// Lets the keyring learn of a proven key.
+pub(super) fn learn(
+    keyring: &mut Keyring,
+    verdict: &Verdict,
+    opened: &Opened<'_>,
+    headers: &Headers,
+    now: crate::protocol::time::Now,
+) {
+    if verdict.is_proven()
+        && let Some(key) = opened.public_key()
+        && let Ok(from) = Address::parse(headers.value("From").unwrap_or_default())
+    {
+        keyring.observe(&from, &key, verdict.origin == Origin::Valid, now);
+    }
+}
+
+/// Where the policy puts a message with this verdict (PROTOCOL section 9, "Policy").
+pub(super) fn folder_by_policy(mailbox: &Mailbox<'_>, verdict: &Verdict) -> Folder {
+    let changed = matches!(verdict.peer, Some(Peer::KeyChanged | Peer::Downgraded));
+    let refused = match mailbox.config.signature_policy() {
+        SignaturePolicy::Accept => false,
+        SignaturePolicy::RequireSigned => !verdict.is_proven(),
+        SignaturePolicy::RequireKnown => !verdict.is_proven() || verdict.peer != Some(Peer::Known),
+    };
+    if refused || (changed && mailbox.config.on_key_change() == OnKeyChange::Hold) { Folder::Held } else { Folder::Inbox }
+}
+
+/// Writes the `Verdict` header.
+pub(super) fn set_verdict(headers: &mut Headers, seal: &VerdictSeal, verdict: &Verdict) {
+    let value = seal.write(verdict, &subjects(headers));
+    headers.set("Verdict", &value);
+}
+
+/// The headers that a verdict belongs to.
+pub(super) fn subjects(headers: &Headers) -> Subjects<'_> {
+    let value = |name| headers.value(name).unwrap_or_default();
+    Subjects {
+        message_id: value("Message-ID"),
+        from: value("From"),
+        to: value("To"),
+        subject: value("Subject"),
+        date: value("Date"),
+    }
+}
