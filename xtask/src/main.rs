@@ -1,2 +1,89 @@
-//! The developer door (filled in by its own commit).
-fn main() {}
+//! `cargo xtask`: the developer's one door to azall. It needs nothing but Rust; what else a task needs (a Python
+//! environment, cargo-fuzz) it installs into the cache, `$AZALL_CACHE` or `~/.cache/azall`.
+
+mod bench;
+mod checks;
+mod counts;
+mod demo;
+mod error;
+mod fuzz;
+mod python;
+mod report;
+mod workspace;
+
+use std::process::ExitCode;
+
+use crate::error::{Error, Result};
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+The developer's door to azall.
+
+Usage: cargo xtask <TASK>
+
+Tasks:
+  setup                         install what the other tasks need into the cache
+  run                           build azall and watch two agents exchange a signed message
+  test                          every check and test, one summary at the end
+  bench [--runs N] [--quick]    azall against the reference client, in one table
+  fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
+  help                          this text
+
+Environment:
+  AZALL_CACHE        where tools are kept (default: ~/.cache/azall)
+  CARGO_TARGET_DIR   where cargo builds (default: target/)";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn dispatch(args: &[&str]) -> Result<ExitCode> {
+    let Some((task, rest)) = args.split_first() else {
+        println!("{USAGE}");
+        return Ok(ExitCode::from(2));
+    };
+    match *task {
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        "setup" => {
+            no_arguments(task, rest)?;
+            python::Environment::ensure(&Workspace::locate()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "run" => {
+            no_arguments(task, rest)?;
+            demo::run(&Workspace::locate()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "test" => {
+            no_arguments(task, rest)?;
+            checks::run(&Workspace::locate()?)
+        }
+        "bench" => {
+            bench::run(&Workspace::locate()?, &bench::Options::parse(rest)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "fuzz" => {
+            fuzz::run(&Workspace::locate()?, &fuzz::Options::parse(rest)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => Err(Error::Usage(format!("there is no task `{unknown}`"))),
+    }
+}
+
+fn no_arguments(task: &str, rest: &[&str]) -> Result<()> {
+    match rest.first() {
+        None => Ok(()),
+        Some(argument) => Err(Error::Usage(format!("`{task}` takes no argument, but was given `{argument}`"))),
+    }
+}

@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::command::{Command, Error, Outcome};
+use crate::engine::event::{Event, Level};
 use input::{Inputs, Source};
 use page::{Page, Show, Style};
 
@@ -226,5 +227,17 @@ pub fn show_error(error: &Error, json: bool, color: bool) -> String {
     }
     let mut page = Page::new(color);
     page.styled(Style::Bad, "error:").text(" ").text(&error.to_string()).end_line();
+    page.into_text()
+}
+
+/// An event as a line for standard error.
+#[must_use]
+pub fn show_event(event: &Event, color: bool) -> String {
+    let mut page = Page::new(color);
+    match event.level {
+        Level::Detail => page.styled_line(Style::Faint, &event.text),
+        Level::Info => page.line(&event.text),
+        Level::Warning => page.styled(Style::Caution, "warning:").text(" ").line(&event.text),
+    };
     page.into_text()
 }

@@ -1,0 +1,93 @@
+//! `filter`: who may write to this agent.
+
+use serde::Serialize;
+
+use crate::protocol::config::{Config, FilterList, FilterMode};
+use crate::protocol::filter::{Pattern, PatternTooLong};
+
+use super::error::Error;
+use super::session::Session;
+
+/// One change of the filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterChange {
+    /// How the lists are used.
+    Mode(FilterMode),
+    /// A pattern onto a list.
+    Add(FilterList, String),
+    /// A pattern off a list.
+    Remove(FilterList, String),
+}
+
+/// Changes of the filter, in order; without any it is shown.
+#[derive(Clone, Debug, Default)]
+pub struct FilterCommand {
+    /// The changes.
+    pub changes: Vec<FilterChange>,
+}
+
+/// The filter as it is now.
+#[derive(Debug, Serialize)]
+pub struct FilterState {
+    /// `blacklist`, `whitelist` or `off`.
+    pub mode: &'static str,
+    /// Patterns that are turned away.
+    pub blacklist: Vec<String>,
+    /// Patterns that are let in.
+    pub whitelist: Vec<String>,
+    /// Whether it is told when a message is turned away.
+    pub log_blocked: bool,
+    /// What was changed, a line each.
+    pub changed: Vec<String>,
+}
+
+/// A pattern that no filter takes.
+#[derive(Debug, thiserror::Error)]
+#[error("{pattern:?}: {source}")]
+pub struct FilterError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub source: PatternTooLong,
+}
+
+/// Shows or changes the filter.
+///
+/// # Errors
+/// A pattern that is too long; a config that cannot be written.
+pub async fn filter(session: &mut Session, command: FilterCommand) -> Result<FilterState, Error> {
+    session.enter().await?;
+    let changed = if command.changes.is_empty() {
+        Vec::new()
+    } else {
+        session
+            .change_config(|config| command.changes.iter().map(|change| apply(config, change)).collect())
+            .await?
+    };
+    let settings = session.config.address_filter();
+    Ok(FilterState {
+        mode: settings.mode.name(),
+        blacklist: settings.blacklist,
+        whitelist: settings.whitelist,
+        log_blocked: settings.log_blocked,
+        changed,
+    })
+}
+
+fn apply(config: &mut Config, change: &FilterChange) -> Result<String, Error> {
+    Ok(match change {
+        FilterChange::Mode(mode) => {
+            config.set_filter_mode(*mode)?;
+            format!("mode is {} now", mode.name())
+        }
+        FilterChange::Add(list, pattern) => {
+            Pattern::new(pattern).map_err(|source| FilterError { pattern: pattern.clone(), source })?;
+            let added = config.add_to_filter(*list, pattern)?;
+            format!("{pattern} {} the {}", if added { "added to" } else { "is already on" }, list.name())
+        }
+        FilterChange::Remove(list, pattern) => {
+            let removed = config.remove_from_filter(*list, pattern)?;
+            format!("{pattern} {} the {}", if removed { "removed from" } else { "is not on" }, list.name())
+        }
+    })
+}

@@ -1,0 +1,247 @@
+//! `crypto-identity`, `keyring`, `sign`, `verify`: this agent's key, its peers' keys, and signatures on any text.
+
+use serde::Serialize;
+
+use crate::engine::lock;
+use crate::protocol::envelope::{self, DocumentedHeaders, Opened, Proof};
+use crate::protocol::id::Fingerprint;
+use crate::protocol::keyring::{Keyring, PeerKey};
+use crate::protocol::message::{Headers, Message};
+use crate::protocol::text;
+
+use super::error::Error;
+use super::session::Session;
+use crate::protocol::address::Address;
+
+/// Shows this agent's key pair, making it if need be.
+#[derive(Clone, Copy, Debug)]
+pub struct CryptoIdentity;
+
+/// This agent's public key.
+#[derive(Debug, Serialize)]
+pub struct CryptoIdentityOutcome {
+    /// The agent.
+    pub agent: String,
+    /// The fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The public key, base64.
+    pub public_key: String,
+    /// The key file.
+    pub key_file: String,
+}
+
+/// Shows this agent's key pair.
+///
+/// # Errors
+/// A key file that is damaged.
+pub async fn crypto_identity(session: &mut Session, _: CryptoIdentity) -> Result<CryptoIdentityOutcome, Error> {
+    session.enter().await?;
+    let identity = session.identity().await?;
+    Ok(CryptoIdentityOutcome {
+        agent: session.address().to_string(),
+        fingerprint: identity.fingerprint(),
+        public_key: identity.public_key_b64(),
+        key_file: session.shown(&session.home.identity_key()),
+    })
+}
+
+/// What to do with the keyring.
+#[derive(Clone, Debug)]
+pub enum KeyringCommand {
+    /// List all keys.
+    List,
+    /// Show one.
+    Show(Fingerprint),
+    /// Accept one for the addresses it was seen with: settles a changed key.
+    Trust(Fingerprint),
+    /// Forget one.
+    Forget(Fingerprint),
+}
+
+/// Keys of the keyring.
+#[derive(Debug, Serialize)]
+pub struct KeyringOutcome {
+    /// `listed`, `shown`, `trusted` or `forgotten`.
+    pub done: &'static str,
+    /// The keys concerned.
+    pub keys: Vec<PeerKey>,
+}
+
+/// A key that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no key {fingerprint} in the keyring; `azall keyring list` shows those that are")]
+pub struct NoSuchKey {
+    /// The fingerprint.
+    pub fingerprint: Fingerprint,
+}
+
+/// Lists, shows, trusts or forgets keys of peers.
+///
+/// # Errors
+/// [`NoSuchKey`].
+pub async fn keyring(session: &mut Session, command: KeyringCommand) -> Result<KeyringOutcome, Error> {
+    session.enter().await?;
+    let mailbox = session.mailbox();
+    let (fingerprint, done) = match &command {
+        KeyringCommand::List => {
+            let keys = mailbox.keyring().await?.entries().cloned().collect();
+            return Ok(KeyringOutcome { done: "listed", keys });
+        }
+        KeyringCommand::Show(fingerprint) => (*fingerprint, "shown"),
+        KeyringCommand::Trust(fingerprint) => (*fingerprint, "trusted"),
+        KeyringCommand::Forget(fingerprint) => (*fingerprint, "forgotten"),
+    };
+    lock::locked(mailbox.cx, &mailbox.home.lock(), || async {
+        let mut keyring = mailbox.keyring().await?;
+        let before = keyring.entry(&fingerprint).cloned().ok_or(NoSuchKey { fingerprint })?;
+        let key = change(&mut keyring, &command, fingerprint).unwrap_or(before);
+        if keyring.is_dirty() {
+            mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+        }
+        Ok(KeyringOutcome { done, keys: vec![key] })
+    })
+    .await
+}
+
+/// The key as it is afterwards, if it is still there.
+fn change(keyring: &mut Keyring, command: &KeyringCommand, fingerprint: Fingerprint) -> Option<PeerKey> {
+    match command {
+        KeyringCommand::Trust(_) => {
+            keyring.trust(&fingerprint);
+        }
+        KeyringCommand::Forget(_) => {
+            keyring.forget(&fingerprint);
+        }
+        KeyringCommand::List | KeyringCommand::Show(_) => {}
+    }
+    keyring.entry(&fingerprint).cloned()
+}
+
+/// How a text is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignFormat {
+    /// The envelope around the text alone (version 1), for any reader.
+    Envelope,
+    /// The form that the project page documents.
+    Documented,
+}
+
+/// Signs a text.
+#[derive(Clone, Debug)]
+pub struct Sign {
+    /// The text.
+    pub text: String,
+    /// How.
+    pub format: SignFormat,
+}
+
+/// A signed text.
+#[derive(Debug, Serialize)]
+pub struct Signed {
+    /// The text in its envelope.
+    pub signed: String,
+    /// The key.
+    pub fingerprint: Fingerprint,
+}
+
+/// Signs a text with this agent's key. A text that begins with headers and an empty line keeps them as the headers of the
+/// documented form.
+///
+/// # Errors
+/// A text that cannot be signed in this form.
+pub async fn sign(session: &mut Session, sign: Sign) -> Result<Signed, Error> {
+    session.enter().await?;
+    let identity = session.identity().await?;
+    let signed = match sign.format {
+        SignFormat::Envelope => envelope::seal_version1(&identity, &sign.text),
+        SignFormat::Documented => {
+            let headers = DocumentedHeaders {
+                from: session.address().clone(),
+                to: Vec::<Address>::new(),
+                date: session.cx.now().utc_iso(),
+                subject: String::new(),
+            };
+            envelope::seal_documented(&identity, &headers, &sign.text)?
+        }
+    };
+    Ok(Signed { signed, fingerprint: identity.fingerprint() })
+}
+
+/// Verifies a text.
+#[derive(Clone, Debug)]
+pub struct Verify {
+    /// The text: a message file, or any text with an envelope in it.
+    pub text: String,
+}
+
+/// What a signature proves.
+#[derive(Debug, Serialize)]
+pub struct Verified {
+    /// `valid`, `body-only`, `invalid`, `unknown-key` or `unsigned`.
+    pub verdict: &'static str,
+    /// The key, where one is stated.
+    pub fingerprint: Option<Fingerprint>,
+    /// Why it is not valid.
+    pub reason: Option<String>,
+    /// Addresses that this key was seen with here.
+    pub addresses: Vec<String>,
+    /// The signed headers, where headers are signed.
+    pub headers: Vec<(String, String)>,
+    /// The signed text; absent when nothing is proven.
+    pub text: Option<String>,
+}
+
+impl Verified {
+    /// 0 when a signature holds (of the whole, or of the text), 1 otherwise.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        u8::from(!matches!(self.verdict, "valid" | "body-only"))
+    }
+}
+
+/// Verifies a text with the keys that it brings, or that the keyring holds.
+///
+/// # Errors
+/// When the keyring cannot be read.
+pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, Error> {
+    session.enter().await?;
+    let keyring = session.mailbox().keyring().await?;
+    let own = session.identity().await?;
+    let lookup = |fingerprint: &Fingerprint| {
+        if *fingerprint == own.fingerprint() { Some(own.public_key()) } else { keyring.lookup(fingerprint) }
+    };
+    // A message file brings headers, which a legacy signature and envelope 2 speak of; any other text has none.
+    let message = Message::from_text(&verify.text);
+    let is_file = message.headers.value("Message-ID").is_some();
+    let none = Headers::default();
+    let (headers, body) = if is_file { (&message.headers, &message.body) } else { (&none, &verify.text) };
+    let opened = Opened::read(headers, body);
+    let proof = match (opened.check(lookup), opened.signed_headers()) {
+        (Proof::Valid, Some(signed)) if is_file => match envelope::headers_agree(headers, signed) {
+            Ok(()) => Proof::Valid,
+            Err(disagreement) => Proof::Invalid(envelope::InvalidReason::Headers(disagreement)),
+        },
+        (proof, _) => proof,
+    };
+    let (verdict, reason) = match &proof {
+        Proof::Valid => ("valid", None),
+        Proof::BodyOnly => ("body-only", None),
+        Proof::Invalid(reason) => ("invalid", Some(reason.to_string())),
+        Proof::UnknownKey(_) => ("unknown-key", Some("the key is not in the keyring, and the text does not bring it".to_owned())),
+        Proof::Unsigned => ("unsigned", Some("there is no signature in it".to_owned())),
+    };
+    let proven = matches!(proof, Proof::Valid | Proof::BodyOnly);
+    let fingerprint = opened.fingerprint();
+    let addresses = fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(PeerKey::addresses);
+    let signed = opened.signed_headers().filter(|_| proof == Proof::Valid);
+    Ok(Verified {
+        verdict,
+        fingerprint,
+        reason,
+        addresses: addresses.unwrap_or_default(),
+        headers: signed
+            .map(|signed| signed.to_headers().iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+            .unwrap_or_default(),
+        text: proven.then(|| text::normalize_newlines(&opened.text()).into_owned()),
+    })
+}

@@ -1,0 +1,62 @@
+//! The host: everything that answers effects on this machine.
+
+use std::sync::Arc;
+
+use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtomic};
+
+use crate::http::{HttpClient, HttpOptions};
+use crate::interrupt::Interrupt;
+use crate::roots::Roots;
+use crate::{commit, facts, files, script};
+
+/// Answers effects over the file system, the network and the processes of this machine. Making one reads nothing and
+/// starts nothing; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Host(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    roots: Roots,
+    http: HttpClient,
+    interrupt: Interrupt,
+}
+
+impl Host {
+    /// A host for the mailboxes below these roots, which stops operations when `interrupt` is raised.
+    #[must_use]
+    pub fn new(roots: Roots, http: HttpOptions, interrupt: Interrupt) -> Self {
+        Self(Arc::new(Parts { roots, http: HttpClient::new(http), interrupt }))
+    }
+
+    /// The wish to stop that this host obeys.
+    #[must_use]
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.0.interrupt
+    }
+
+    /// Does what an effect asks, on this thread, and answers when it is done.
+    #[must_use]
+    pub fn answer(&self, effect: &Effect) -> Answer {
+        let Parts { roots, http, interrupt } = &*self.0;
+        match effect {
+            Effect::ReadFile(effect) => Answer::ReadFile(files::read_file(roots, effect)),
+            Effect::ReadMany(effect) => Answer::ReadMany(files::read_many(roots, effect)),
+            Effect::List(effect) => Answer::List(files::list(roots, effect)),
+            Effect::WriteAtomic(effect) => Answer::WriteAtomic(commit::commit_one(roots, effect)),
+            Effect::Append(effect) => Answer::Append(files::append(roots, effect)),
+            Effect::Rename(effect) => Answer::Rename(files::rename(roots, effect)),
+            Effect::Remove(effect) => Answer::Remove(files::remove(roots, effect)),
+            Effect::Random(effect) => Answer::Random(facts::random(effect)),
+            Effect::HostFacts(_) => Answer::HostFacts(Ok(facts::facts())),
+            Effect::Http(effect) => Answer::Http(http.send(effect)),
+            Effect::RunScript(effect) => Answer::RunScript(script::run(roots, effect, interrupt)),
+            unknown => unknown.failed(IoError::new(IoErrorKind::Unsupported, "this host does not know the effect")),
+        }
+    }
+
+    /// Does several writes as one commit; the answers are in their order.
+    #[must_use]
+    pub fn commit(&self, writes: &[WriteAtomic]) -> Vec<Answer> {
+        commit::commit(&self.0.roots, writes).into_iter().map(Answer::WriteAtomic).collect()
+    }
+}

@@ -1,0 +1,35 @@
+//! The system's error numbers in the core's terms. The core knows which place an effect was about and says so, so a
+//! message holds only the system's words.
+
+use azall_core::engine::effect::{IoError, IoErrorKind};
+use rustix::io::Errno;
+
+/// The failure of a system call.
+pub(crate) fn failed(errno: Errno) -> IoError {
+    let message = match errno {
+        Errno::LOOP => "a symbolic link, which is not followed in the place of a file".to_owned(),
+        other => other.to_string(),
+    };
+    IoError::new(kind(errno), message)
+}
+
+/// The failure of a standard library call.
+pub(crate) fn failed_std(error: &std::io::Error) -> IoError {
+    match Errno::from_io_error(error) {
+        Some(errno) => failed(errno),
+        None => IoError::new(IoErrorKind::Other, error.to_string()),
+    }
+}
+
+fn kind(errno: Errno) -> IoErrorKind {
+    match errno {
+        Errno::NOENT => IoErrorKind::NotFound,
+        Errno::EXIST | Errno::NOTEMPTY => IoErrorKind::AlreadyExists,
+        // LOOP is the answer to a symbolic link in the place of a file: none is ever followed there.
+        Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::LOOP => IoErrorKind::PermissionDenied,
+        Errno::NOSPC | Errno::DQUOT => IoErrorKind::StorageFull,
+        Errno::TIMEDOUT => IoErrorKind::TimedOut,
+        Errno::NOSYS | Errno::OPNOTSUPP => IoErrorKind::Unsupported,
+        _ => IoErrorKind::Other,
+    }
+}

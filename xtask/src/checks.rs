@@ -1,0 +1,118 @@
+//! `cargo xtask test`: every check and test. A failure does not end the run, so that one run shows everything.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::counts::Counts;
+use crate::error::Result;
+use crate::python::Environment;
+use crate::report;
+use crate::workspace::Workspace;
+
+const MEND_COMPONENT: &str = "install the component (rustup component add rustfmt clippy)";
+const MEND_CARGO: &str = "install Rust so that `cargo` is on the PATH";
+const MEND_SETUP: &str = "run `cargo xtask setup`";
+
+/// How a step's output is counted.
+type Count = fn(&str) -> Counts;
+
+/// Runs everything and prints the table of steps, and the counts alone on the last line.
+pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let start = Instant::now();
+    let mut checks = Checks::default();
+    rust_checks(workspace, &mut checks);
+    match Environment::ensure(workspace) {
+        Ok(environment) => python_checks(workspace, &environment, &mut checks),
+        Err(error) => checks.could_not("Python environment", &error.to_string()),
+    }
+    Ok(checks.summarize(start.elapsed()))
+}
+
+fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
+    let none: Count = |_| Counts::default();
+    let tests: Count = Counts::of_cargo_test;
+    checks.step("rustfmt", workspace.cargo(["fmt", "--all", "--check"]), none, MEND_COMPONENT);
+    let mut clippy = workspace.cargo(["clippy", "--workspace", "--all-targets", "--all-features"]);
+    clippy.args(["--", "--deny", "warnings"]);
+    checks.step("clippy", clippy, none, MEND_COMPONENT);
+    let mut doc = workspace.cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
+    doc.env("RUSTDOCFLAGS", "--deny warnings");
+    checks.step("cargo doc", doc, none, MEND_CARGO);
+    let all = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+    checks.step("cargo test", workspace.cargo(all), tests, MEND_CARGO);
+    let corpora = ["test", "--manifest-path", "core/fuzz/Cargo.toml", "--no-fail-fast"];
+    checks.step("fuzz corpora", workspace.cargo(corpora), tests, MEND_CARGO);
+}
+
+fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut Checks) {
+    let none: Count = |_| Counts::default();
+    let interop = workspace.interop();
+    let module = |module, args: &[&'static str]| environment.module(&interop, module, args.iter().copied());
+    checks.step("ruff format", module("ruff", &["format", "--check", "--no-cache", "."]), none, MEND_SETUP);
+    checks.step("ruff", module("ruff", &["check", "--no-cache", "."]), none, MEND_SETUP);
+    let mut mypy = module("mypy", &["--strict", "--cache-dir"]);
+    mypy.arg(workspace.cache.join("mypy")).arg(".");
+    checks.step("mypy", mypy, none, MEND_SETUP);
+    if checks.step("build azall", workspace.build_azall(), none, MEND_CARGO) {
+        let mut pytest = module("pytest", &["-q", "--durations=5", "-p", "no:cacheprovider"]);
+        pytest.env("AZALL_BIN", workspace.azall());
+        checks.step("interop", pytest, Counts::of_pytest, MEND_SETUP);
+    } else {
+        checks.could_not("interop", "there is no azall binary to test");
+    }
+}
+
+/// One line of the table.
+struct Row {
+    step: String,
+    passed: bool,
+    counts: Counts,
+    time: Duration,
+}
+
+#[derive(Default)]
+struct Checks {
+    rows: Vec<Row>,
+}
+
+impl Checks {
+    /// Runs a step and says whether it passed.
+    fn step(&mut self, step: &str, mut command: Command, count: Count, mend: &str) -> bool {
+        match report::run(step, &mut command, mend) {
+            Ok(finished) => {
+                let mut counts = count(&finished.output);
+                let passed = finished.status.success();
+                // A check without tests of its own, or tests that do not compile, must show in the sum.
+                if !passed && counts.failed == 0 {
+                    counts += Counts::ONE_FAILED;
+                }
+                self.rows.push(Row { step: step.to_owned(), passed, counts, time: finished.time });
+                passed
+            }
+            Err(error) => {
+                self.could_not(step, &error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Notes a step that could not be run at all, as a failure.
+    fn could_not(&mut self, step: &str, why: &str) {
+        println!("{}", report::styled("31", &format!("{step}: {why}")));
+        self.rows.push(Row { step: step.to_owned(), passed: false, counts: Counts::ONE_FAILED, time: Duration::ZERO });
+    }
+
+    fn summarize(&self, time: Duration) -> ExitCode {
+        let mut sum = Counts::default();
+        report::heading("summary");
+        for row in &self.rows {
+            sum += row.counts;
+            let verdict = if row.passed { report::styled("32", "ok    ") } else { report::styled("31", "FAILED") };
+            let counts = if row.counts.is_empty() { String::new() } else { row.counts.to_string() };
+            println!("    {:<20} {verdict} {:>9}  {counts}", row.step, report::seconds(row.time));
+        }
+        println!("    {:<20}        {:>9}", "in all", report::seconds(time));
+        println!("{sum}");
+        if self.rows.iter().all(|row| row.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
