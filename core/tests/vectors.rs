@@ -33,5 +33,7 @@ mod trust;
 
 #[path = "vectors/filter.rs"]
 mod filter;
+#[path = "vectors/index.rs"]
+mod index;
 #[path = "vectors/sanitize.rs"]
 mod sanitize;
