@@ -15,7 +15,7 @@ use super::mail::{self, Damaged, Row};
 use super::session::Session;
 
 /// How many messages that nobody has verified yet a listing verifies on the way. A mailbox that another client filled may hold thousands.
-const VERIFIED_ON_THE_WAY: usize = 200;
+const VERIFIED_ON_THE_WAY: usize = 100;
 
 /// What to list.
 #[derive(Clone, Debug, Default)]

@@ -73,7 +73,7 @@ fn read_head(folder: &Place, opened: BorrowedFd<'_>, name: &str, limit: u64) -> 
     // Refuses a name that is not one plain part of a path.
     folder.join(name).map_err(|error| IoError::new(IoErrorKind::PermissionDenied, error.to_string()))?;
     let head = open_to_read(opened, name).and_then(|file| match limit {
-        ..HEAD => SCRATCH.with_borrow_mut(|scratch| read_once(&file, limit, scratch)),
+        ..=HEAD => SCRATCH.with_borrow_mut(|scratch| read_once(&file, limit, scratch)),
         _ => read_long(file, limit),
     });
     head.map_err(failed)
@@ -82,10 +82,13 @@ fn read_head(folder: &Place, opened: BorrowedFd<'_>, name: &str, limit: u64) -> 
 /// Reads the head of a file with one call: a regular file gives less than was asked for only at its end.
 fn read_once(file: &OwnedFd, limit: u64, scratch: &mut Vec<u8>) -> Result<FileHead, Errno> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    scratch.clear();
-    scratch.reserve_exact(usize::try_from(HEAD).unwrap_or(usize::MAX));
-    let read = rustix::io::retry_on_intr(|| rustix::io::read(file, rustix::buffer::spare_capacity(scratch)))?;
-    Ok(FileHead { bytes: scratch.iter().take(limit).copied().collect(), truncated: read > limit })
+    if scratch.len() <= limit {
+        scratch.resize(limit + 1, 0);
+    }
+    let room = scratch.get_mut(..=limit).unwrap_or_default();
+    let read = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut *room))?;
+    let bytes = room.get(..read.min(limit)).unwrap_or_default().to_vec();
+    Ok(FileHead { bytes, truncated: read > limit })
 }
 
 fn read_long(file: OwnedFd, limit: u64) -> Result<FileHead, Errno> {
