@@ -1,7 +1,6 @@
 //! The message file (PROTOCOL section 1): headers, an empty line, a line `---`, the body.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::text;
@@ -12,7 +11,7 @@ const SEPARATOR: &str = "---";
 /// Headers that belong to this mailbox and are never signed; from outside they are dropped (PROTOCOL section 9).
 pub const LOCAL_HEADERS: [&str; 2] = ["Via", "Verdict"];
 
-/// Up to this many headers a name is found faster by looking at all of them than in a map.
+/// Up to this many headers a repeated name is found faster by looking at all of them than by sorting.
 const FEW: usize = 16;
 
 /// The headers of a message in the order of the file. A repeated header keeps its first place and its last value.
@@ -78,27 +77,55 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
     /// repeated.
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(lines: I) -> Self {
         let mut entries: Vec<(&str, &str)> = Vec::new();
-        let mut places: BTreeMap<(u64, &str), usize> = BTreeMap::new();
-        for (name, value) in lines {
-            let next = entries.len();
-            let place = if next <= FEW {
-                entries.iter().position(|(key, _)| *key == name).unwrap_or(next)
-            } else {
-                if places.is_empty() {
-                    places = entries.iter().zip(0..).map(|((key, _), at)| ((first_bytes(key), *key), at)).collect();
-                }
-                *places.entry((first_bytes(name), name)).or_insert(next)
-            };
-            match entries.get_mut(place) {
+        let mut lines = lines.into_iter();
+        while entries.len() < FEW {
+            let Some((name, value)) = lines.next() else { break };
+            match entries.iter_mut().find(|(key, _)| *key == name) {
                 Some(entry) => entry.1 = value,
                 None => entries.push((name, value)),
             }
+        }
+        entries.extend(lines);
+        if entries.len() > FEW {
+            merge_repeats(&mut entries);
         }
         Self(entries.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }
 
-/// The first eight bytes as a number, which decides nearly every comparison of two names.
+/// Leaves one entry for each name: in its first place, with its last value.
+fn merge_repeats(entries: &mut Vec<(&str, &str)>) {
+    // Sorting beats a map here, and the first bytes of a name as a number decide nearly every comparison.
+    let mut order: Vec<(u64, usize)> = entries.iter().zip(0..).map(|((name, _), at)| (first_bytes(name), at)).collect();
+    order.sort_unstable();
+    let mut is_repeat = vec![false; entries.len()];
+    for alike in order.chunk_by_mut(|a, b| a.0 == b.0) {
+        let entry_name = |at: &(u64, usize)| entries.get(at.1).map(|(name, _)| *name);
+        let first = alike.first().and_then(entry_name);
+        if alike.iter().any(|at| entry_name(at) != first) {
+            alike.sort_unstable_by_key(|at| (entry_name(at), at.1));
+        }
+        for pair in alike.windows(2) {
+            if let [before, after] = pair
+                && entry_name(before) == entry_name(after)
+                && let Some(repeat) = is_repeat.get_mut(after.1)
+            {
+                *repeat = true;
+            }
+        }
+        // From the last to the first, each repeat hands its value on to the one before it.
+        let mut value = None;
+        for at in alike.iter().rev() {
+            let Some(entry) = entries.get_mut(at.1) else { continue };
+            entry.1 = value.take().unwrap_or(entry.1);
+            value = is_repeat.get(at.1).copied().unwrap_or_default().then_some(entry.1);
+        }
+    }
+    let mut repeats = is_repeat.into_iter();
+    entries.retain(|_| !repeats.next().unwrap_or_default());
+}
+
+/// The first eight bytes as a number.
 fn first_bytes(name: &str) -> u64 {
     name.bytes().chain(std::iter::repeat(0)).take(8).fold(0, |number, byte| number << 8 | u64::from(byte))
 }
@@ -582,6 +609,23 @@ mod tests {
         assert_eq!(damage(b"From: a\nTo: b\nSubj", false), Some(Damage::CutOff));
         assert_eq!(damage(b"From: a\nTo: b\nSubj", true), None);
         assert_eq!(damage(b"From: \xff\n---\n", false), None);
+    }
+
+    #[test]
+    fn names_that_start_alike_are_told_apart() {
+        let names = ["LongHeader-A", "LongHeader-B", "a", "a\0", "a\0\0", "LongHead"];
+        let file: String = (0..40).map(|n| format!("{}: {n}\n", names[n * 5 % 6])).collect();
+        let message = Message::from_text(&file);
+        let found: Vec<(&str, &str)> = message.headers.iter().collect();
+        let expected = [
+            ("LongHeader-A", "36"),
+            ("LongHead", "37"),
+            ("a\0\0", "38"),
+            ("a\0", "39"),
+            ("a", "34"),
+            ("LongHeader-B", "35"),
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
