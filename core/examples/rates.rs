@@ -1,6 +1,11 @@
 //! Prints how long signature checks take, as JSON, in microseconds each: a bare strict check, a whole message from text to
 //! verdict, and the same in batches of 64. Run by `cargo xtask bench`.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::indexing_slicing, reason = "a measurement, not the core")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a measurement, not the core"
+)]
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,5 +1,12 @@
 //! The lock and the transcript, on a host in memory.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs
+)]
 #![allow(dead_code, reason = "the host in memory serves several test files")]
 
 mod memory;

@@ -77,7 +77,10 @@ impl BodyArgs {
             None => match inputs.take() {
                 Some(input) => input.text(),
                 None => {
-                    return Err(UsageError::Missing { what: "the text", give: "--body, --body-file or standard input" });
+                    return Err(UsageError::Missing {
+                        what: "the text",
+                        give: "--body, --body-file or standard input",
+                    });
                 }
             },
         };

@@ -285,6 +285,6 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
                 headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
             })
             .unwrap_or_default(),
-        text: proven.then(|| text::normalize_newlines(&opened.text()).into_owned()),
+        text: proven.then(|| text::normalize_newlines(opened.text()).into_owned()),
     })
 }

@@ -265,7 +265,7 @@ pub async fn deliver(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delive
     let due = queued.state.due(cx.now());
     let ways = due.into_iter().filter_map(|key| {
         let address = Address::parse(&queued.state.recipients.get(&key)?.address).ok()?;
-        Some((key, plan::routes(&address, &neighbours, &relays), address))
+        Some((key, plan::routes(&address, &neighbours, relays), address))
     });
     let attempts = cx
         .all(

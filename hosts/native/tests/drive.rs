@@ -1,4 +1,6 @@
 //! Whole operations over the drive loop: order, threads, waiting, signals.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![allow(clippy::type_complexity, missing_docs)]
 
 mod support;
 
