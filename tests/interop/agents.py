@@ -9,7 +9,6 @@ from typing import Any
 
 from mailfile import Message, messages_in
 from process import Ran, isolated_environment, run, spawn
-from relay import Relay
 
 
 class Agent(ABC):
@@ -70,22 +69,22 @@ class Agent(ABC):
         return Running(self, args)
 
     def setup(self, name: str) -> None:
-        """Configures this agent without any transport that would have to be reached, and with a key pair."""
+        """Configures this agent by the client's own `setup`, without any transport that would have to be reached."""
         self.run("setup", "--agent", name, "--transport", "agenttalk").ok()
-        self.run("crypto-identity").ok()
 
     def register(self, name: str, port: int) -> None:
         """Makes an account on a relay of this machine."""
         self.run("register", "--agent", name, "--server", "127.0.0.1", "--port", str(port), "--yes").ok()
 
-    def join(self, name: str, relay: Relay) -> None:
-        """Makes an account on a relay without the client's help, which is much faster (the reference tries TLS first,
-        and the small server then often stalls for ten seconds), and writes the configuration that `register` would.
+    def settle(self, address: str, server: str = "", token: str = "") -> None:
+        """Writes the configuration that `setup` and `register` would, and makes a key pair. Without the client's help,
+        because the reference's `register` tries TLS first, and then the small server often stalls for ten seconds.
         """
-        agenttalk = {"server": relay.url, "token": relay.register(name)}
-        config = {"agent_name": f"{name}.agenttalk", "agent_key": secrets.token_hex(16), "transport": "agenttalk"}
-        config |= {"mailbox_dir": "./data/mailboxes"}
-        self.config_path.write_text(json.dumps(config | {"agenttalk": agenttalk}, indent=2))
+        config: dict[str, object] = {"agent_name": address, "agent_key": secrets.token_hex(16)}
+        config |= {"mailbox_dir": "./data/mailboxes", "transport": "agenttalk"}
+        config |= {"agenttalk": {"server": server, "token": token}}
+        self.config_path.write_text(json.dumps(config, indent=2))
+        self.config_path.chmod(0o600)
         self.run("crypto-identity").ok()
 
     def use_relay(self, url: str, token: str = "token") -> None:

@@ -4,33 +4,47 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agents import Agent
 from process import Ran
 
 # The fields of `azall --json` that the tests read.
-INBOX_MESSAGES = "messages"
+MESSAGES = "messages"
 ID = "id"
 SUBJECT = "subject"
 FROM = "from"
 VERDICT = "verdict"
-KEY = "peer"
+PEER = "peer"
+MISADDRESSED = "misaddressed"
 TEXT = "text"
+HEADERS = "headers"
 DAMAGED = "damaged"
-HELD_MESSAGES = "messages"
+PATH = "path"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A message as `inbox --json` or `read --json` shows it."""
+    """A message as azall lists it."""
 
     id: str
     subject: str
     sender: str
     verdict: str
-    key: str
+    peer: str | None
+    misaddressed: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A message as azall reads it."""
+
+    id: str
+    headers: dict[str, str]
     text: str
+    verdict: str
+    peer: str | None
 
 
 class Azall(Agent):
@@ -46,29 +60,33 @@ class Azall(Agent):
         document: dict[str, Any] = json.loads(ran.stdout)
         return document
 
-    def listed(self, *, offline: bool = True) -> list[Listed]:
-        """The inbox as azall lists it."""
-        document = self.json("inbox", "--all", *(["--offline"] if offline else []))
-        return [_listed(message) for message in document[INBOX_MESSAGES]]
-
-    def damaged(self) -> list[str]:
-        """The files that `inbox` lists as damaged, by name."""
-        document = self.json("inbox", "--all", "--offline")
-        return [str(file) for file in document[DAMAGED]]
+    def listed(self) -> list[Listed]:
+        """The inbox as azall lists it, without a sync."""
+        return _listed(self.json("inbox", "--all", "--offline"))
 
     def held(self) -> list[Listed]:
         """The messages that policy holds back."""
-        return [_listed(message) for message in self.json("held", "list")[HELD_MESSAGES]]
+        return _listed(self.json("held", "list"))
 
-    def shown(self, message_id: str) -> Listed:
+    def damaged(self) -> list[str]:
+        """The files of the inbox that azall lists as damaged, by name."""
+        return [Path(str(file[PATH])).name for file in self.json("inbox", "--all", "--offline")[DAMAGED]]
+
+    def shown(self, message_id: str) -> Shown:
         """A message as azall reads it."""
-        return _listed(self.json("read", message_id))
+        message = self.json("read", message_id)
+        headers = {str(name): str(value) for name, value in message[HEADERS]}
+        return Shown(message[ID], headers, message[TEXT], message[VERDICT], message[PEER])
+
+    def the_one_listed(self, subject: str) -> Listed:
+        """The one message in the inbox with this subject."""
+        found = [message for message in self.listed() if message.subject == subject]
+        assert len(found) == 1, f"{len(found)} messages with subject {subject!r}"
+        return found[0]
 
     def verdict_on(self, subject: str) -> str:
         """The verdict on the one message with this subject."""
-        found = [message.verdict for message in self.listed() if message.subject == subject]
-        assert len(found) == 1, f"{len(found)} messages with subject {subject!r}"
-        return found[0]
+        return self.the_one_listed(subject).verdict
 
 
 def says(ran: Ran, *words: str) -> bool:
@@ -76,12 +94,15 @@ def says(ran: Ran, *words: str) -> bool:
     return all(word.lower() in ran.text.lower() for word in words)
 
 
-def _listed(message: dict[str, Any]) -> Listed:
-    return Listed(
-        id=str(message[ID]),
-        subject=str(message[SUBJECT]),
-        sender=str(message[FROM]),
-        verdict=str(message[VERDICT]),
-        key=str(message.get(KEY, "")),
-        text=str(message.get(TEXT, "")),
-    )
+def _listed(document: dict[str, Any]) -> list[Listed]:
+    return [
+        Listed(
+            message[ID],
+            message[SUBJECT],
+            message[FROM],
+            message[VERDICT],
+            message[PEER],
+            bool(message[MISADDRESSED]),
+        )
+        for message in document[MESSAGES]
+    ]

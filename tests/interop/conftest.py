@@ -28,9 +28,10 @@ def _azall_is_there() -> None:
 class Cast:
     """Makes the agents of one test, each in a folder of its own and, on a relay, under a name of its own."""
 
-    def __init__(self, root: Path, relay: Relay | None = None) -> None:
-        """Agents below `root`, who register on `relay` if there is one."""
+    def __init__(self, root: Path, relay: Relay | None = None, domain: str = "@localhost") -> None:
+        """Agents below `root`, with an account on `relay` if there is one, else with addresses of this domain."""
         self.root = root
+        self._domain = domain
         self._relay = relay
 
     @property
@@ -67,8 +68,8 @@ class Cast:
         _azall_is_there()
         folder = self.root / "together"
         rita, anna = Reference(folder, "rita.json"), Azall(folder, "anna.json")
-        rita.setup("rita")
-        anna.setup("anna")
+        rita.settle("rita@localhost")
+        anna.settle("anna@localhost")
         return rita, anna
 
     def sharing(self, name: str) -> tuple[Reference, Azall]:
@@ -79,9 +80,10 @@ class Cast:
 
     def _introduce(self, agent: _Agent, name: str) -> _Agent:
         if self._relay is None:
-            agent.setup(name)
+            agent.settle(f"{name}{self._domain}")
         else:
-            agent.join(self.fresh(name), self._relay)
+            account = self.fresh(name)
+            agent.settle(f"{account}.agenttalk", self._relay.url, self._relay.register(account))
         return agent
 
 

@@ -1,13 +1,36 @@
-"""An account on the relay by each client's own `register`, good for a message at once."""
+"""Each client's own `setup` and `register`, good for a message at once."""
 
 import stat
 
 import pytest
+from agents import Agent
 
 from azall import Azall, says
 from conftest import Cast
 from reference import Reference
 from relay import free_port
+
+
+def _write(sender: Agent, receiver: Agent) -> None:
+    sender.send(receiver.address, "hello", "Just arrived.").ok()
+    receiver.sync()
+    assert receiver.received("hello").text == "Just arrived."
+
+
+def test_both_set_up_and_write_to_each_other(local: Cast) -> None:
+    anna, rita = local.bare_azall("together"), Reference(local.root / "azall-together", "rita.json")
+    anna.setup("anna")
+    rita.setup("rita")
+    assert (anna.address, rita.address) == ("anna@localhost", "rita@localhost")
+    _write(anna, rita)
+    _write(rita, anna)
+
+
+def test_setup_refuses_a_name_that_another_agent_has(local: Cast) -> None:
+    anna = local.bare_azall("together")
+    anna.setup("anna")
+    again = Azall(anna.home, "again.json")
+    assert again.run("setup", "--agent", "anna", "--transport", "agenttalk").code != 0
 
 
 @pytest.mark.parametrize("first", ["azall", "reference"])
@@ -16,9 +39,7 @@ def test_both_register_and_write_to_each_other(online: Cast, first: str) -> None
     anna.register(online.fresh("anna"), online.relay.port)
     rita.register(online.fresh("rita"), online.relay.port)
     sender, receiver = (anna, rita) if first == "azall" else (rita, anna)
-    sender.send(receiver.address, "hello", "Just registered.").ok()
-    receiver.sync()
-    assert receiver.received("hello").text == "Just registered."
+    _write(sender, receiver)
     assert sender.fingerprint in receiver.keyring
 
 

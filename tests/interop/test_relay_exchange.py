@@ -23,6 +23,9 @@ BODIES = {
     "header lines": "Fingerprint: 0\nPublic-Key: x\n\nEnvelope: 2",
 }
 
+# The reference does not escape: with these, where its envelope ends is anybody's guess.
+AMBIGUOUS = ("begin marker", "end marker")
+
 
 def _sent_all(sender: Reference | Azall, receiver: Reference | Azall, bodies: dict[str, str]) -> dict[str, Message]:
     for subject, body in bodies.items():
@@ -58,9 +61,12 @@ def test_azall_reads_what_the_reference_sends(online: Cast) -> None:
     assert anna.keyring[rita.fingerprint]["addresses"] == [rita.address]
     for subject, body in BODIES.items():
         shown = anna.shown(got[subject].id)
-        # The reference signs white space at the end, too.
-        assert (shown.text.rstrip(), shown.verdict) == (body.rstrip(), "body-only"), subject
-        assert shown.sender == rita.address
+        assert shown.headers["From"] == rita.address
+        if subject in AMBIGUOUS:
+            assert shown.verdict in ("body-only", "invalid"), subject
+            assert body in got[subject].body, subject
+        else:
+            assert (shown.text.rstrip(), shown.verdict) == (body.rstrip(), "body-only"), subject
 
 
 @pytest.mark.parametrize("body", ["", " ", "\n"])

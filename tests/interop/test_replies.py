@@ -18,8 +18,8 @@ def _chain(first: Agent, second: Agent) -> None:
         assert len(replies) == 1, f"level {level}"
         assert replies[0].subject == subject
         assert replies[0].sender == writer.address
-        for path in [*writer.mailbox.glob("????-??-??/inbox/*.txt")]:
-            # Only the newest message with this subject is replied to: the chain goes on from there.
+        for path in list(writer.mailbox.glob("????-??-??/inbox/*.txt")):
+            # Out of the way, so that the next reply is the one with this subject.
             path.rename(path.with_suffix(".answered"))
         writer, reader = reader, writer
 

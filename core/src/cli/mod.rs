@@ -1,7 +1,7 @@
 //! The command line without I/O: arguments to a [`Command`], an [`Outcome`] to text or JSON. Every host's `azall` is this one.
 //!
 //! One file per family of commands, beside the one in [`command`](crate::command): its arguments (clap), what it reads
-//! ([`Arguments`]), and how its outcome is shown ([`Show`]).
+//! (`Arguments`), and how its outcome is shown ([`Show`]).
 
 mod identity;
 pub mod input;

@@ -1,5 +1,5 @@
 //! The mailbox's commands: one `async fn` per command, one file per family. A command gets its arguments as a value,
-//! asks the host through its [`Session`](session::Session) and gives an [`Outcome`].
+//! asks the host through its [`Session`] and gives an [`Outcome`].
 //!
 //! A family's file holds, top-down: the arguments (`struct`s that hold only checked values), the outcome (what `--json` shows, field by
 //! field), the error if it has its own, the command.

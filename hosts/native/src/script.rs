@@ -28,7 +28,7 @@ const MOST_RESTS: usize = 16;
 const SHARED_VARIABLES: [&str; 3] = ["AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT"];
 
 /// Answers [`RunScript`]. The script runs in the folder of all mailboxes, with this process's environment but for
-/// variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only [`SHARED_VARIABLES`]. It is the leader of
+/// variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only `SHARED_VARIABLES`. It is the leader of
 /// a process group, and all of the group ends with it: when it exits, at the time limit, or when `interrupt` is raised.
 ///
 /// # Errors

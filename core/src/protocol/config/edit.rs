@@ -169,7 +169,12 @@ impl Config {
         list: FilterList,
         change: impl FnOnce(&mut Vec<Value>) -> T,
     ) -> Result<T, ConfigError> {
-        self.change(|map| in_object(map, "address_filter", |filter| in_list(filter, list.name(), change)))
+        self.change(|map| {
+            in_object(map, "address_filter", |filter| {
+                complete_filter(filter);
+                in_list(filter, list.name(), change)
+            })
+        })
     }
 
     fn change_list<T>(&mut self, key: &str, change: impl FnOnce(&mut Vec<Value>) -> T) -> Result<T, ConfigError> {
@@ -199,6 +204,19 @@ fn in_object<T>(map: &mut Map<String, Value>, key: &str, change: impl FnOnce(&mu
     let result = change(&mut object);
     *slot = Value::Object(object);
     result
+}
+
+/// Gives a filter every key that the reference writes, so that a file changed here is the one that it would write.
+fn complete_filter(filter: &mut Map<String, Value>) {
+    let defaults = [
+        ("mode", json!("blacklist")),
+        ("blacklist", json!([])),
+        ("whitelist", json!([])),
+        ("log_blocked", json!(true)),
+    ];
+    for (key, value) in defaults {
+        filter.entry(key).or_insert(value);
+    }
 }
 
 /// Changes the list under `key`, made where there is none.
