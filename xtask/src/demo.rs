@@ -64,11 +64,12 @@ fn play(azall: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The id that `send` printed: `ID: 167aba1db46f` on a line.
+/// The id that `send` printed: 12 hex digits (PROTOCOL section 1).
 fn message_id(output: &str) -> Result<&str> {
-    output.lines().find_map(|line| line.trim().strip_prefix("ID:")).map(str::trim).ok_or_else(|| Error::Failed {
+    let is_id = |word: &&str| word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit());
+    output.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id).ok_or_else(|| Error::Failed {
         step: "send".to_owned(),
-        how: "it printed no line `ID: ...`".to_owned(),
+        how: "it printed no message id".to_owned(),
         mend: MEND_DEMO.to_owned(),
     })
 }
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn the_id_is_found_in_what_send_prints() {
-        assert_eq!(message_id("Message queued.\n  ID: 167aba1db46f\n  To: bob\n").unwrap(), "167aba1db46f");
-        assert!(message_id("Message queued.\n").is_err());
+        assert_eq!(message_id("Message 167aba1db46f: The plan\n  bob: delivered\n").unwrap(), "167aba1db46f");
+        assert!(message_id("Message: The plan\n").is_err());
     }
 }

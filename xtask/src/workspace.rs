@@ -36,6 +36,9 @@ impl Workspace {
     pub(crate) fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.args(args).current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        for name in cargo_run_variables() {
+            command.env_remove(name);
+        }
         if report::stdout_is_terminal() {
             command.env("CARGO_TERM_COLOR", "always");
         }
@@ -56,6 +59,13 @@ impl Workspace {
     pub(crate) fn interop(&self) -> PathBuf {
         self.root.join("tests").join("interop")
     }
+}
+
+/// What `cargo run` told this program about itself. Passed on, it would make build scripts that watch these variables
+/// (ring's does) run again whenever cargo is called by hand in between.
+fn cargo_run_variables() -> impl Iterator<Item = String> {
+    let ours = |name: &String| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(ours)
 }
 
 fn cache_folder() -> Result<PathBuf> {
