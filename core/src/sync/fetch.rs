@@ -7,6 +7,7 @@ use super::receive::{self, Arrival, Stored};
 use super::{Error, Mailbox, relay_call};
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::event::Level;
+use crate::protocol::id::MessageId;
 use crate::protocol::layout::Place;
 use crate::protocol::relay::{self, ServerUrl};
 use crate::protocol::spool;
@@ -167,12 +168,19 @@ fn is_empty_list(body: &[u8]) -> bool {
 
 fn arrival(server: &str, message: relay::RelayMessage) -> Arrival {
     let payload = message.payload;
+    // A message is not lost for want of an id: it is known by what it says.
+    let id = match message.id {
+        id if id.is_empty() => {
+            MessageId::from_untrusted(&format!("{}\n{}\n{}", message.from, payload.subject, payload.body)).to_string()
+        }
+        id => id,
+    };
     Arrival {
         transport: server.to_owned(),
         from: message.from,
         to: message.to,
         date: message.timestamp,
-        id: message.id,
+        id,
         subject: payload.subject,
         body: payload.body,
         attachments: payload.attachments.into_iter().map(|file| (file.name, file.data)).collect(),

@@ -26,7 +26,7 @@ impl MessageList {
 /// passes them through the validator for that place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayMessage {
-    /// The relay's own id of it.
+    /// The relay's own id of it; empty if it does not say.
     pub id: String,
     /// The account that sent it, by the relay's word.
     pub from: String,
@@ -46,12 +46,15 @@ impl RelayMessage {
             Ok(_) => return Err("it is no object".to_owned()),
             Err(error) => return Err(format!("it is no JSON: {error}")),
         };
+        if matches!(entry.get("id"), Some(Value::Array(_) | Value::Object(_) | Value::Bool(_))) {
+            return Err("its id is no text".to_owned());
+        }
         let mut text = |name: &str| match entry.shift_remove(name) {
             Some(Value::String(text)) => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
         };
-        let id = text("id").filter(|id| !id.is_empty()).ok_or("it has no id")?;
+        let id = text("id").unwrap_or_default();
         let from = text("from").filter(|from| !from.is_empty()).ok_or("it has no sender")?;
         let to = text("to").unwrap_or_default();
         let timestamp = text("timestamp").unwrap_or_default();
