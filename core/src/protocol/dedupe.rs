@@ -109,17 +109,24 @@ impl SeenIds {
     }
 
     /// Reads the file's content. Never fails: a line is an id whatever it holds; empty lines and those longer than
-    /// 512 bytes are skipped, and of repeated ones the first counts.
+    /// 512 bytes are skipped, and of repeated ones the last counts.
     #[must_use]
     pub fn parse(bytes: &[u8], capacity: usize) -> Self {
         let mut seen = Self::new(capacity);
-        for line in text::decode(bytes).split('\n').map(text::strip) {
-            seen.file.lines += 1;
-            if !line.is_empty() && line.len() <= LONGEST_LINE {
-                seen.remember(line);
+        let content = text::decode(bytes);
+        let newest_first = content.rsplit('\n').map(text::strip);
+        for line in newest_first.filter(|line| !line.is_empty() && line.len() <= LONGEST_LINE) {
+            if seen.len() == seen.capacity {
+                break;
+            }
+            if !seen.all.contains(line) {
+                let line: Arc<str> = line.into();
+                seen.all.insert(Arc::clone(&line));
+                seen.oldest_first.push_front(line);
             }
         }
-        seen.file.ends_within_a_line = !matches!(bytes.last(), None | Some(b'\n'));
+        seen.file.lines = memchr::memchr_iter(b'\n', content.as_bytes()).count();
+        seen.file.ends_within_a_line = !content.is_empty() && !content.ends_with('\n');
         seen
     }
 

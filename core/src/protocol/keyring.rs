@@ -178,22 +178,21 @@ impl Keyring {
     pub fn parse(bytes: &[u8]) -> Result<Self, KeyringError> {
         let value: Value = serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
             .map_err(|e| KeyringError::NotJson { line: e.line(), column: e.column() })?;
-        let Value::Object(members) = value else { return Err(KeyringError::NotAnObject) };
+        let Value::Object(mut others) = value else { return Err(KeyringError::NotAnObject) };
         let mut keyring = Self::default();
-        for (name, member) in members {
-            match Fingerprint::parse(&name).map(|fingerprint| (fingerprint, read_entry(fingerprint, &member))) {
-                Ok((fingerprint, Ok((entry, accepted)))) if fingerprint.as_str() == name => {
+        others.retain(|name, member| {
+            let Ok(fingerprint) = Fingerprint::parse(name) else { return true };
+            match read_entry(fingerprint, member) {
+                Ok((entry, accepted)) if fingerprint.as_str() == name => {
                     keyring.adopt(fingerprint, entry, &accepted);
+                    return false;
                 }
-                Ok((entry, Err(Fault { field, why }))) => {
-                    keyring.damaged.push(DamagedEntry { entry, field, why });
-                    keyring.others.insert(name, member);
-                }
-                _ => {
-                    keyring.others.insert(name, member);
-                }
+                Ok(_) => {}
+                Err(Fault { field, why }) => keyring.damaged.push(DamagedEntry { entry: fingerprint, field, why }),
             }
-        }
+            true
+        });
+        keyring.others = others;
         Ok(keyring)
     }
 
