@@ -47,7 +47,10 @@ def _payload_from(sender: Azall, to: str, subject: str, *attachments: Path) -> d
 
 def _batch(count: int) -> list[dict[str, Any]]:
     people = senders(count)
-    return [incoming(f"{n:013}_s_{n:08x}", mail(f"n{n}", person.sign(f"Body {n}")), sender=f"s{n}") for n, person in enumerate(people)]
+    return [
+        incoming(f"{n:013}_s_{n:08x}", mail(f"n{n}", person.sign(f"Body {n}")), sender=f"s{n}")
+        for n, person in enumerate(people)
+    ]
 
 
 def _subjects(agent: Azall) -> list[str]:

@@ -3,8 +3,8 @@
 import stat
 
 import pytest
-from agents import Agent
 
+from agents import Agent
 from azall import Azall, says
 from conftest import Cast
 from reference import Reference
