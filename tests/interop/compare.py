@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,7 @@ def show(what: str, azall: Run, reference: Run, target: float) -> bool:
     return reached
 
 
-def configure(folder: Path, agent: str = AGENT, **settings: Any) -> None:
+def configure(folder: Path, agent: str = AGENT, **settings: object) -> None:
     """Writes a config that both clients read."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"agent_name": agent, "agent_key": "0123456789abcdef" * 2, "mailbox_dir": "./data/mailboxes", **settings}
@@ -123,7 +123,7 @@ def compare_bulk(root: Path) -> bool:
 
 
 @contextmanager
-def relay(root: Path) -> Any:
+def relay(root: Path) -> Iterator[str]:
     """The reference's own relay server, on a free port of this machine."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
