@@ -110,7 +110,7 @@ def test_a_message_read_by_one_is_read_for_the_other(local: Cast) -> None:
 def test_neither_writes_with_the_key_of_another_agent(local: Cast) -> None:
     reference, azall = local.sharing("worker")
     # The first command that writes leaves the key beside the mailbox.
-    reference.run("remember", "--title", "own", "--text", "Mine.").ok()
+    azall.run("remember", "--title", "own", "--text", "Mine.").ok()
     reference.configure(agent_key="0" * 32)
     before = snapshot(reference.mailbox)
     assert azall.run("remember", "--title", "x", "--text", "y").code != 0
