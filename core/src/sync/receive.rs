@@ -29,9 +29,6 @@ const MESSAGES_PER_LOCK: usize = 2_000;
 /// How many messages are remembered as received: as many as the reference keeps.
 const SEEN_IDS: usize = 10_000;
 
-/// How many signatures are checked together.
-const SIGNATURES_PER_BATCH: usize = 64;
-
 /// One message as a transport handed it over; nothing in it is trusted.
 #[derive(Debug)]
 pub struct Arrival {
@@ -153,7 +150,7 @@ async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Re
         batch.iter().map(|arrival| (transport_headers(arrival), arrival)).collect();
     let opened: Vec<Opened<'_>> =
         messages.iter().map(|(headers, arrival)| Opened::read(headers, &arrival.body)).collect();
-    let proofs = check_all(&opened, &desk.keyring);
+    let proofs = envelope::check_batch(&opened, |fingerprint| desk.keyring.lookup(fingerprint));
 
     let mut stored = Stored::default();
     let mut filed = Vec::new();
@@ -172,17 +169,6 @@ async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Re
     }
     desk.close().await?;
     Ok(stored)
-}
-
-/// Checks all signatures, in batches, with the keys of the keyring where an envelope brings none.
-fn check_all(opened: &[Opened<'_>], keyring: &Keyring) -> Vec<Proof> {
-    opened
-        .chunks(SIGNATURES_PER_BATCH)
-        .flat_map(|chunk| {
-            let chunk: Vec<&Opened<'_>> = chunk.iter().collect();
-            envelope::check_batch(&chunk, |fingerprint| keyring.lookup(fingerprint))
-        })
-        .collect()
 }
 
 /// The headers of a message as its transport tells them.
@@ -416,14 +402,7 @@ pub(super) fn judge(
 
 /// What the signature of a message at rest proves: the file's own headers must be the signed ones.
 pub(super) fn prove_at_rest(opened: &Opened<'_>, keyring: &Keyring, headers: &Headers) -> Proof {
-    let proof = opened.check(|fingerprint| keyring.lookup(fingerprint));
-    match (&proof, opened.signed_headers()) {
-        (Proof::Valid, Some(signed)) => match envelope::headers_agree(headers, signed) {
-            Ok(()) => proof,
-            Err(disagreement) => Proof::Invalid(InvalidReason::HeadersDiffer(disagreement)),
-        },
-        _ => proof,
-    }
+    opened.at_rest(opened.check(|fingerprint| keyring.lookup(fingerprint)), headers)
 }
 
 /// Whether the files in a message's folder are those that were signed.

@@ -30,7 +30,7 @@ pub use version1::seal_version1;
 pub use version2::seal_version2;
 
 /// Signatures checked together. More would gain little, and one bad signature makes the whole batch be checked singly.
-const BATCH: usize = 128;
+const BATCH: usize = 64;
 
 /// What is longer is checked singly: its hash takes longer than its signature, and a batch holds copies of its texts.
 const LONGEST_IN_BATCH: usize = 16 * 1024;
@@ -375,7 +375,7 @@ impl Claim<'_> {
 
 /// What each of many envelopes proves, in their order: the same as [`Opened::check`] says of each, in about half the
 /// time. Keys that sign more than once are decompressed once.
-pub fn check_batch(items: &[&Opened<'_>], key_lookup: impl Fn(&Fingerprint) -> Option<[u8; 32]>) -> Vec<Proof> {
+pub fn check_batch(items: &[Opened<'_>], key_lookup: impl Fn(&Fingerprint) -> Option<[u8; 32]>) -> Vec<Proof> {
     let mut keys = BTreeMap::new();
     let mut proofs = Vec::with_capacity(items.len());
     for chunk in items.chunks(BATCH) {
@@ -386,7 +386,7 @@ pub fn check_batch(items: &[&Opened<'_>], key_lookup: impl Fn(&Fingerprint) -> O
 
 /// Checks one batch. What has several candidates, is long, or fails, is checked singly.
 fn check_chunk(
-    items: &[&Opened<'_>],
+    items: &[Opened<'_>],
     key_lookup: &impl Fn(&Fingerprint) -> Option<[u8; 32]>,
     keys: &mut BTreeMap<[u8; 32], Option<VerifyingKey>>,
     proofs: &mut Vec<Proof>,

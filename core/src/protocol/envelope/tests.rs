@@ -236,7 +236,7 @@ fn batch_says_what_single_says() {
             bodies[at] = bodies[at].replacen("body", "bodY", 1);
         }
         let opened: Vec<Opened<'_>> = bodies.iter().map(|body| Opened::read(&headers, body)).collect();
-        let batch = check_batch(&opened.iter().collect::<Vec<_>>(), knows_alice);
+        let batch = check_batch(&opened, knows_alice);
         let single: Vec<Proof> = opened.iter().map(|opened| opened.check(knows_alice)).collect();
         assert_eq!(batch, single);
         if let Some(at) = changed {
@@ -271,9 +271,8 @@ fn batch_says_what_single_says_of_crafted_signatures() {
     let single: Vec<Proof> = opened.iter().map(|opened| opened.check(nobody)).collect();
     let count = |proof: &Proof| single.iter().filter(|found| *found == proof).count();
     assert_eq!((count(&Proof::BodyOnly), count(&Proof::Invalid(InvalidReason::BadKey))), (73, 8));
-    let refs: Vec<&Opened<'_>> = opened.iter().collect();
-    for size in 1..=refs.len() {
-        let batches: Vec<Proof> = refs.chunks(size).flat_map(|chunk| check_batch(chunk, nobody)).collect();
+    for size in 1..=opened.len() {
+        let batches: Vec<Proof> = opened.chunks(size).flat_map(|chunk| check_batch(chunk, nobody)).collect();
         assert_eq!(batches, single, "in batches of {size}");
     }
 }
