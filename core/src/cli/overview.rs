@@ -7,7 +7,7 @@ use super::mail::parse_day;
 use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
-use crate::command::overview::{AgentList, DateList, Dates, Directory, Tree, TreeOutcome};
+use crate::command::overview::{AgentList, DateList, Dates, Directory, KnownBy, Tree, TreeOutcome};
 use crate::protocol::text;
 use crate::protocol::time::Day;
 
@@ -69,7 +69,11 @@ impl Show for TreeOutcome {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  azall directory\n  azall directory --json    an array of {address, identity, doing}"
+    after_help = "Agents with a mailbox on this machine, those on the relays of the config, and those that have written.
+
+Examples:
+  azall directory
+  azall directory --json    an array of {address, identity, doing}"
 )]
 pub(crate) struct DirectoryArgs {}
 
@@ -87,8 +91,17 @@ impl Show for AgentList {
         page.styled_line(Style::Strong, &format!("=== Agent Directory ({} agents) ===", self.agents.len()));
         for agent in &self.agents {
             page.end().styled_line(Style::Strong, &format!("  {}", agent.address));
-            if agent.identity.is_empty() && agent.doing.is_empty() {
-                page.styled_line(Style::Faint, "    (no identity/tasks set)");
+            match &agent.known_by {
+                KnownBy::Mailbox if agent.identity.is_empty() && agent.doing.is_empty() => {
+                    page.styled_line(Style::Faint, "    (no identity/tasks set)");
+                }
+                KnownBy::Mailbox => {}
+                KnownBy::Relay(server) => {
+                    page.styled_line(Style::Faint, &format!("    (on relay {server})"));
+                }
+                KnownBy::Keyring => {
+                    page.styled_line(Style::Faint, "    (has written; see `azall keyring list`)");
+                }
             }
             for (label, text) in [("Identity", &agent.identity), ("Doing", &agent.doing)] {
                 if !text.is_empty() {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::engine::cx::WRITES_IN_FLIGHT;
 use crate::engine::effect::{EntryKind, IoErrorKind, WriteAtomic};
+use crate::engine::event::Level;
 use crate::protocol::archive::{self, ArchiveError, Limits};
 use crate::protocol::config::{AgentKey, Config};
 use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
@@ -11,12 +12,17 @@ use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
 use super::error::Error;
 use super::session::Session;
 
-/// The folder of an archive that holds the agent's folder, and its config's name there.
+/// The folder of an archive that holds the agent's folder.
 const MAILBOX: &str = "mailbox";
+
+/// The folder of an archive that holds the scripts shared with all agents.
+const SHARED: &str = "shared";
+
+/// The config's name in an archive.
 const CONFIG: &str = "config.json";
 
 /// The most that one export holds in memory.
-const MOST_BYTES: u64 = 1 << 30;
+pub const MOST_BYTES: u64 = 1 << 30;
 
 /// Packs the agent's state.
 #[derive(Clone, Debug)]
@@ -74,7 +80,8 @@ pub enum ExportError {
     },
 }
 
-/// Packs config and mailbox: lock, spool of unfinished fetches and temporary files are left out, everything else is in.
+/// Packs config, mailbox and the scripts shared with all agents: lock, spool of unfinished fetches and temporary files are
+/// left out, everything else is in.
 ///
 /// # Errors
 /// When a file cannot be read; a mailbox of more than a gibibyte.
@@ -82,7 +89,8 @@ pub async fn export(session: &mut Session, export: Export) -> Result<Exported, E
     session.enter().await?;
     let session = &*session;
     let mut entries = vec![(RelPath::parse(CONFIG)?, session.config.to_json().into_bytes())];
-    let mut folders = vec![(session.home.dir(), RelPath::parse(MAILBOX)?)];
+    let shared = Place::new(Root::Shared, RelPath::default());
+    let mut folders = vec![(shared, RelPath::parse(SHARED)?), (session.home.dir(), RelPath::parse(MAILBOX)?)];
     let mut total = 0_u64;
     while let Some((folder, name)) = folders.pop() {
         for entry in session.cx.list(&folder).await? {
@@ -96,6 +104,10 @@ pub async fn export(session: &mut Session, export: Export) -> Result<Exported, E
                         return Err(ExportError::TooLarge { limit: MOST_BYTES }.into());
                     }
                     entries.push((name, bytes));
+                }
+                EntryKind::LinkedFolder | EntryKind::Other => {
+                    let path = session.shown(&place);
+                    session.cx.emit(Level::Warning, format!("left out: {path} is a link, or no regular file"));
                 }
                 _ => {}
             }
@@ -185,12 +197,9 @@ pub async fn import(session: &mut Session, import: Import) -> Result<Imported, E
 
 /// Where each file of the archive goes, and whether it is there already, the same.
 async fn plan(session: &Session, entries: Vec<(RelPath, Vec<u8>)>) -> Result<Vec<(Place, Vec<u8>, bool)>, Error> {
-    let below = format!("{MAILBOX}/");
     let mut writes = Vec::new();
     for (name, bytes) in entries {
-        let Some(path) = name.as_str().strip_prefix(&below) else { continue };
-        let path = RelPath::parse(&format!("{}/{path}", session.home.dir().path))?;
-        let place = Place::new(Root::Mailboxes, path);
+        let Some(place) = place_of(session, &name)? else { continue };
         let is_there = match session.cx.read(&place).await? {
             None => false,
             Some(there) if there == bytes || same_agent_key(&place, &there, &bytes) => true,
@@ -198,10 +207,22 @@ async fn plan(session: &Session, entries: Vec<(RelPath, Vec<u8>)>) -> Result<Vec
         };
         writes.push((place, bytes, is_there));
     }
-    if writes.is_empty() {
+    if !writes.iter().any(|(place, _, _)| place.root == Root::Mailboxes) {
         return Err(ExportError::NotAnExport { missing: "mailbox folder" }.into());
     }
     Ok(writes)
+}
+
+/// Where a file of an archive goes; nowhere if it is none of ours.
+fn place_of(session: &Session, name: &RelPath) -> Result<Option<Place>, Error> {
+    Ok(match name.as_str().split_once('/') {
+        Some((MAILBOX, below)) => {
+            let path = RelPath::parse(&format!("{}/{below}", session.home.dir().path))?;
+            Some(Place::new(Root::Mailboxes, path))
+        }
+        Some((SHARED, below)) => Some(Place::new(Root::Shared, RelPath::parse(below)?)),
+        _ => None,
+    })
 }
 
 /// Two key files that hold the same key: each may have been made at its own time.

@@ -76,6 +76,13 @@ pub struct Damaged {
     pub reason: String,
 }
 
+impl Damaged {
+    /// A link, folder or device in the place of a file.
+    pub(super) fn irregular(path: String) -> Self {
+        Self { path, reason: "it is no regular file".to_owned() }
+    }
+}
+
 /// What a listing found.
 #[derive(Debug, Default, Serialize)]
 pub struct Listing {
@@ -96,16 +103,13 @@ pub(super) async fn names(session: &Session, day: Day, folder: Folder) -> Result
     let place = session.home.folder(day, folder);
     let mut names = Names { ids: Vec::new(), damaged: Vec::new() };
     for entry in session.cx.list(&place).await? {
-        let Some(stem) = entry.name.strip_suffix(".txt").filter(|_| entry.kind != EntryKind::Folder) else { continue };
-        let reason = match (entry.kind, MessageId::parse(stem)) {
-            (EntryKind::File, Ok(id)) => {
-                names.ids.push(id);
-                continue;
-            }
-            (EntryKind::File, Err(error)) => error.to_string(),
-            _ => "it is no regular file".to_owned(),
-        };
-        names.damaged.push(Damaged { path: format!("{}/{}", session.shown(&place), entry.name), reason });
+        let Some(stem) = entry.name.strip_suffix(".txt").filter(|_| !entry.kind.is_folder()) else { continue };
+        let path = || format!("{}/{}", session.shown(&place), entry.name);
+        match (entry.kind, MessageId::parse(stem)) {
+            (EntryKind::File, Ok(id)) => names.ids.push(id),
+            (EntryKind::File, Err(error)) => names.damaged.push(Damaged { path: path(), reason: error.to_string() }),
+            _ => names.damaged.push(Damaged::irregular(path())),
+        }
     }
     Ok(names)
 }

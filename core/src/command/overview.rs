@@ -1,14 +1,18 @@
 //! `dates`, `tree`, `directory`: what lies in the mailbox, and who else is here.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT};
 use crate::engine::effect::{EntryKind, ReadFile};
+use crate::engine::event::Level;
 use crate::protocol::address::Address;
+use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::{AgentHome, Folder, Place};
 use crate::protocol::text;
 use crate::protocol::time::Day;
-use crate::sync::Mailbox;
+use crate::sync::{Mailbox, relay_call};
 
 use super::error::Error;
 use super::session::Session;
@@ -116,12 +120,11 @@ pub async fn tree(session: &mut Session, tree: Tree) -> Result<TreeOutcome, Erro
         for ((path, place), listing) in depth.iter().zip(listings) {
             for entry in listing? {
                 let path = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
-                let folder = entry.kind == EntryKind::Folder;
-                // A name that no path may hold is shown, and not followed.
-                if let (true, Ok(place)) = (folder, place.join(&entry.name)) {
+                // A link, or a name that no path may hold, is shown and not followed.
+                if let (EntryKind::Folder, Ok(place)) = (entry.kind, place.join(&entry.name)) {
                     deeper.push((path.clone(), place));
                 }
-                entries.push(TreeEntry { path, folder });
+                entries.push(TreeEntry { path, folder: entry.kind.is_folder() });
             }
         }
         depth = deeper;
@@ -140,11 +143,11 @@ const DIRECTORY_BYTES: u64 = 64 * 1024;
 #[derive(Clone, Copy, Debug)]
 pub struct Directory;
 
-/// The agents that are known. As JSON it is an array.
+/// The agents that are known, those of this machine first. As JSON it is an array.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct AgentList {
-    /// The agents, by address.
+    /// The agents, each once.
     pub agents: Vec<AgentEntry>,
 }
 
@@ -157,22 +160,77 @@ pub struct AgentEntry {
     pub identity: String,
     /// The beginning of what it works on, empty when that is not known.
     pub doing: String,
+    /// How it is known. For people: the machine form is the reference's, and has these three fields.
+    #[serde(skip)]
+    pub known_by: KnownBy,
 }
 
-/// Lists the agents that are known.
+/// How an agent is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// It has a mailbox on this machine.
+    Mailbox,
+    /// It has an account on this relay.
+    Relay(String),
+    /// A message came from it.
+    Keyring,
+}
+
+/// Lists the agents that are known: those on this machine, those on the relays of the config, those that have written.
+/// A relay that does not answer is told and left out, as is a keyring that cannot be read.
 ///
 /// # Errors
 /// When the mailboxes folder cannot be listed.
 pub async fn directory(session: &mut Session, _: Directory) -> Result<AgentList, Error> {
     session.enter().await?;
-    Ok(AgentList { agents: neighbours(session).await? })
+    let session = &*session;
+    let mut agents = neighbours(session).await?;
+    let mut listed: BTreeSet<String> = agents.iter().map(|agent| agent.address.key()).collect();
+    let mut others = on_relays(session).await;
+    others.extend(in_keyring(session).await);
+    for (address, known_by) in others {
+        if listed.insert(address.key()) {
+            agents.push(AgentEntry { address, identity: String::new(), doing: String::new(), known_by });
+        }
+    }
+    Ok(AgentList { agents })
+}
+
+/// The accounts on the relays of the config, by address.
+async fn on_relays(session: &Session) -> Vec<(Address, KnownBy)> {
+    let relays = session.config.relays();
+    let asked = relays.iter().map(|relay| relay_call::agents(&session.cx, &relay.server));
+    let mut found = Vec::new();
+    for (relay, answer) in relays.iter().zip(session.cx.all(EFFECTS_IN_FLIGHT, asked).await) {
+        match answer {
+            Ok(addresses) => {
+                let known_by = KnownBy::Relay(relay.server.to_string());
+                found.extend(addresses.into_iter().map(|address| (address, known_by.clone())));
+            }
+            Err(error) => session.cx.emit(Level::Warning, format!("the agents of a relay are left out: {error}")),
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found
+}
+
+/// The senders whose key is accepted, by address.
+async fn in_keyring(session: &Session) -> Vec<(Address, KnownBy)> {
+    let keyring = session.mailbox().keyring().await.unwrap_or_else(|error| {
+        session.cx.emit(Level::Warning, format!("the agents of the keyring are left out: {error}"));
+        Keyring::default()
+    });
+    let names = keyring.entries().flat_map(|(key, entry)| entry.addresses().iter().map(move |name| (key, name)));
+    let accepted = names.filter_map(|(key, name)| Address::parse(name).ok().filter(|it| keyring.is_accepted(it, key)));
+    let addresses: BTreeSet<Address> = accepted.collect();
+    addresses.into_iter().map(|address| (address, KnownBy::Keyring)).collect()
 }
 
 /// The agents that have a mailbox on this machine, this one included.
 ///
 /// # Errors
 /// When the mailboxes folder cannot be listed. A mailbox that cannot be read is listed without texts.
-pub async fn neighbours(session: &Session) -> Result<Vec<AgentEntry>, Error> {
+async fn neighbours(session: &Session) -> Result<Vec<AgentEntry>, Error> {
     let addresses = session.mailbox().neighbours().await?;
     Ok(session.cx.all(EFFECTS_IN_FLIGHT, addresses.into_iter().map(|address| agent_entry(session, address))).await)
 }
@@ -187,7 +245,7 @@ async fn agent_entry(session: &Session, address: Address) -> AgentEntry {
         text::prefix(text::strip(&text), DIRECTORY_TEXT).to_owned()
     };
     let (identity, doing) = (newest(AgentHome::identity).await, newest(AgentHome::tasks).await);
-    AgentEntry { address, identity, doing }
+    AgentEntry { address, identity, doing, known_by: KnownBy::Mailbox }
 }
 
 /// Another agent's text. One that cannot be read, or is too long to be one, counts as none: it is not ours to mend.

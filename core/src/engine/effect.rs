@@ -120,10 +120,21 @@ pub struct Entry {
 pub enum EntryKind {
     /// A regular file.
     File,
-    /// A folder, or a symbolic link to one.
+    /// A folder.
     Folder,
+    /// A symbolic link to a folder: a path may lead through it, but whoever walks down a tree must not, since it may lead out of
+    /// the mailbox or round in a circle.
+    LinkedFolder,
     /// A symbolic link to a file, a device, a socket, a name that is not UTF-8: listed, never opened.
     Other,
+}
+
+impl EntryKind {
+    /// Whether a path may lead through it.
+    #[must_use]
+    pub const fn is_folder(self) -> bool {
+        matches!(self, Self::Folder | Self::LinkedFolder)
+    }
 }
 
 /// Writes a file so that it is complete and durable, or not there at all: a temporary file beside it, fsync, rename,

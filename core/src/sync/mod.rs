@@ -19,7 +19,6 @@ use serde::Serialize;
 
 use crate::engine;
 use crate::engine::cx::Cx;
-use crate::engine::effect::EntryKind;
 use crate::protocol::address::Address;
 use crate::protocol::config::{Config, Secret};
 use crate::protocol::dedupe::{Save, SeenIds};
@@ -157,7 +156,7 @@ impl Mailbox<'_> {
     /// When the agent's folder cannot be listed.
     pub async fn days(&self) -> Result<Vec<Day>, Error> {
         let entries = self.cx.list(&self.home.dir()).await?;
-        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder);
+        let folders = entries.iter().filter(|entry| entry.kind.is_folder());
         Ok(folders.filter_map(|entry| Day::parse(&entry.name)).collect())
     }
 
@@ -167,7 +166,7 @@ impl Mailbox<'_> {
     /// When the mailboxes folder cannot be listed.
     pub async fn neighbours(&self) -> Result<Vec<Address>, Error> {
         let entries = self.cx.list(&Place::new(Root::Mailboxes, RelPath::default())).await?;
-        let folders = entries.iter().filter(|entry| entry.kind == EntryKind::Folder);
+        let folders = entries.iter().filter(|entry| entry.kind.is_folder());
         Ok(folders.filter_map(|entry| Address::parse(&entry.name).ok()).collect())
     }
 

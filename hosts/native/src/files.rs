@@ -154,7 +154,7 @@ fn kind(folder: BorrowedFd<'_>, name: &std::ffi::CStr, listed: FileType) -> Entr
     match own {
         FileType::RegularFile => EntryKind::File,
         FileType::Directory => EntryKind::Folder,
-        FileType::Symlink if looked_up(AtFlags::empty()) == Ok(FileType::Directory) => EntryKind::Folder,
+        FileType::Symlink if looked_up(AtFlags::empty()) == Ok(FileType::Directory) => EntryKind::LinkedFolder,
         _ => EntryKind::Other,
     }
 }

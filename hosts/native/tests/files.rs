@@ -131,7 +131,7 @@ fn a_listing_tells_kinds_sizes_and_times() {
                 ("file", EntryKind::File),
                 ("folder", EntryKind::Folder),
                 ("to_file", EntryKind::Other),
-                ("to_folder", EntryKind::Folder),
+                ("to_folder", EntryKind::LinkedFolder),
                 ("to_nothing", EntryKind::Other),
             ]
         );
