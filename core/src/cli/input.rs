@@ -3,18 +3,29 @@
 
 use std::collections::VecDeque;
 
-/// The most bytes that are read of one input: as much as a message may hold.
-pub const INPUT_LIMIT: u64 = crate::engine::cx::FILE_LIMIT;
-
 /// Where an input comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A file, as the command line names it.
     File(String),
+    /// An archive of a whole mailbox, as the command line names it.
+    Archive(String),
     /// Standard input, to its end.
     Stdin,
     /// Standard input if it is not a terminal; nothing otherwise.
     StdinIfPiped,
+}
+
+impl Source {
+    /// The most bytes that are read of it: as much as a message may hold; of an archive, as an export may become, packed.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        match self {
+            // What does not pack well grows a little.
+            Self::Archive(_) => 2 * crate::command::export::MOST_BYTES,
+            _ => crate::engine::cx::FILE_LIMIT,
+        }
+    }
 }
 
 /// An input that was read.

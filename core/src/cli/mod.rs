@@ -15,22 +15,27 @@ pub mod page;
 mod scripts;
 mod start;
 mod trust;
+mod words;
 
 use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use serde::Serialize;
 
 use crate::command::{Command, Error, Outcome};
 use crate::engine::event::{Event, Level};
+use crate::protocol::text;
 use input::{Inputs, Source};
 use page::{Page, Show, Style};
 
 /// The mailbox for AI agents that runs anywhere.
 #[derive(Debug, Parser)]
-#[command(name = "azall", version, about, long_about = None, propagate_version = true, max_term_width = 100)]
-#[command(
-    after_help = "Start with `azall quickstart`. Every command has --help with examples, and --json for programs."
-)]
+#[command(name = "azall", version, propagate_version = true, max_term_width = 100)]
+#[command(infer_long_args = true)]
+#[command(after_help = "Start with `azall quickstart`. Every command has --help with examples.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy.
+With --json every command prints one JSON document on standard output; one that fails prints {\"error\": TEXT, \"exit_code\": N}.")]
 struct Cli {
     /// Config file (default: $AGENTAZALL_CONFIG, $AGENTAZALL_ROOT/config.json or ./config.json)
     #[arg(long, short, global = true, value_name = "PATH")]
@@ -170,7 +175,7 @@ subcommands! {
     Dates(overview::DatesArgs);
     /// Show the folders and files of a day
     Tree(overview::TreeArgs);
-    /// List the agents that are known here
+    /// List the agents that are known here and those on the relays
     Directory(overview::DirectoryArgs);
     /// Show or rebuild the text indexes
     Index(mail::IndexArgs);
@@ -248,7 +253,7 @@ pub struct Invocation {
     command: Subcommands,
 }
 
-/// What to print, where, and the exit code, when there is nothing to run.
+/// What to print, where, and the exit code, when there is nothing to run or no outcome to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exit {
     /// 0 done, 1 failed, 2 usage, 3 refused by policy.
@@ -259,20 +264,52 @@ pub struct Exit {
     pub to_stderr: bool,
 }
 
+impl Exit {
+    /// A failure: on standard error as text, with `--json` on standard output as `{"error": ..., "exit_code": ...}`.
+    #[must_use]
+    pub fn failure(code: u8, why: &str, json: bool, color: bool) -> Self {
+        if json {
+            let text = json_text(&serde_json::json!({ "error": why, "exit_code": code }));
+            return Self { code, text, to_stderr: false };
+        }
+        let mut page = Page::new(color);
+        page.styled(Style::Bad, "error:").text(" ").text(why).end_line();
+        Self { code, text: page.into_text(), to_stderr: true }
+    }
+
+    /// A command that failed.
+    #[must_use]
+    pub fn of(error: &Error, json: bool, color: bool) -> Self {
+        Self::failure(error.exit_code(), &error.to_string(), json, color)
+    }
+
+    /// A text that was asked for: help, the version, completions.
+    fn answer(text: String, json: bool) -> Self {
+        let text = if json { json_text(&serde_json::json!({ "text": text })) } else { text };
+        Self { code: 0, text, to_stderr: false }
+    }
+}
+
 /// Understands the arguments, the program's name first.
 ///
 /// # Errors
 /// [`Exit`] for `--help`, `--version`, `completions`, and for arguments that are not understood.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, Exit> {
-    let cli = Cli::try_parse_from(arguments).map_err(|error| Exit {
-        code: if error.use_stderr() { 2 } else { 0 },
-        text: error.render().to_string(),
-        to_stderr: error.use_stderr(),
+    let words = words::join_values(arguments);
+    let cli = Cli::try_parse_from(&words).map_err(|error| {
+        // Where the arguments are not understood, nobody else has looked for the flag.
+        let json = words::asks_for_json(&words);
+        let text = error.render().to_string();
+        match (error.use_stderr(), json) {
+            (false, _) => Exit::answer(text, json),
+            (true, false) => Exit { code: 2, text: text::for_terminal(&text).into_owned(), to_stderr: true },
+            (true, true) => Exit::failure(2, text::strip(text.trim_start_matches("error: ")), json, false),
+        }
     })?;
     if let Subcommands::Completions { shell } = cli.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "azall", &mut script);
-        return Err(Exit { code: 0, text: String::from_utf8_lossy(&script).into_owned(), to_stderr: false });
+        return Err(Exit::answer(String::from_utf8_lossy(&script).into_owned(), cli.json));
     }
     Ok(Invocation {
         config: cli.config,
@@ -295,37 +332,32 @@ impl Invocation {
     /// # Errors
     /// [`Exit`] with code 2 for arguments that make no sense.
     pub fn into_command(self, mut inputs: Inputs) -> Result<Command, Exit> {
-        self.command.command(&mut inputs).map_err(|error| Exit {
-            code: 2,
-            text: format!("error: {error}\n\nFor more information, try '--help'.\n"),
-            to_stderr: true,
+        let json = self.json;
+        self.command.command(&mut inputs).map_err(|error| match json {
+            true => Exit::failure(2, &error.to_string(), json, false),
+            false => Exit::failure(2, &format!("{error}\n\nFor more information, try '--help'."), json, false),
         })
     }
+}
+
+/// A JSON document, laid out for people too. Its texts may come from anybody, and it may be shown on a terminal: what is
+/// hostile there is escaped, which changes nothing for a reader of JSON.
+fn json_text(document: &impl Serialize) -> String {
+    let plain = serde_json::to_string_pretty(document).unwrap_or_default();
+    let mut text = text::escaped_for_terminal(&plain).into_owned();
+    text.push('\n');
+    text
 }
 
 /// What a finished command prints on standard output.
 #[must_use]
 pub fn show(outcome: &Outcome, json: bool, color: bool) -> String {
     if json {
-        let mut text = serde_json::to_string_pretty(outcome).unwrap_or_default();
-        text.push('\n');
-        return text;
+        return json_text(outcome);
     }
     let mut page = Page::new(color);
     outcome.show(&mut page);
     page.end_line();
-    page.into_text()
-}
-
-/// What a failed command prints: on standard error as text, with `--json` on standard output as a document.
-#[must_use]
-pub fn show_error(error: &Error, json: bool, color: bool) -> String {
-    if json {
-        let document = serde_json::json!({ "error": error.to_string(), "exit_code": error.exit_code() });
-        return format!("{document:#}\n");
-    }
-    let mut page = Page::new(color);
-    page.styled(Style::Bad, "error:").text(" ").text(&error.to_string()).end_line();
     page.into_text()
 }
 

@@ -1,10 +1,12 @@
 //! What stops a command.
 
 use crate::engine;
+use crate::engine::effect::IoError;
 use crate::protocol::address::AddressError;
 use crate::protocol::config::ConfigError;
 use crate::protocol::envelope::EnvelopeError;
 use crate::protocol::identity::IdentityError;
+use crate::protocol::keyring::KeyringError;
 use crate::protocol::layout::{PathError, Place};
 use crate::protocol::message::MessageError;
 use crate::sync;
@@ -16,6 +18,24 @@ pub enum Error {
     /// An effect failed, or the operation was cancelled.
     #[error(transparent)]
     Engine(#[from] engine::error::Error),
+    /// A file could not be read, written, listed, renamed or removed.
+    #[error("cannot {action} {path}: {source}{}", engine::error::advice(.source.kind))]
+    File {
+        /// What was tried: `read`, `write`, ...
+        action: &'static str,
+        /// The file or folder, as people know it.
+        path: String,
+        /// What the host said.
+        source: IoError,
+    },
+    /// The keyring is damaged: nothing is received until it is mended, since every key would look new.
+    #[error("{path}: {source}")]
+    Keyring {
+        /// The keyring file.
+        path: String,
+        /// What is wrong with it.
+        source: KeyringError,
+    },
     /// The config file is not what it must be.
     #[error("{path}: {source}")]
     Config {
@@ -67,11 +87,13 @@ pub enum Error {
     Path(#[from] PathError),
     /// The agent's key file names another key than the config.
     #[error(
-        "{place} holds another key than agent_key in the config: this mailbox belongs to another agent; use its own config, or another agent_name"
+        "{path} holds another key than agent_key in {config}: this mailbox belongs to another agent; use its own config, or another agent_name"
     )]
     ForeignMailbox {
         /// The key file.
-        place: Place,
+        path: String,
+        /// The config file.
+        config: String,
     },
     /// A delivery cycle cannot go on.
     #[error(transparent)]
@@ -135,6 +157,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// The same error with the place that it is about as people know it: the engine knows only where below a root it is.
+    #[must_use]
+    pub fn located(self, shown: impl Fn(&Place) -> String) -> Self {
+        use engine::error::Error::File;
+        match self {
+            Self::Engine(File { action, place, source })
+            | Self::Sync(sync::Error::Engine(File { action, place, source })) => {
+                Self::File { action, path: shown(&place), source }
+            }
+            Self::Sync(sync::Error::Keyring { place, source }) => Self::Keyring { path: shown(&place), source },
+            other => other,
+        }
+    }
+
     /// The process's exit code: 1 failed, 2 usage, 3 refused by policy.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

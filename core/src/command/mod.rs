@@ -146,6 +146,7 @@ commands! {
 pub fn start(command: Command, context: Context) -> Op<Outcome, Error> {
     Op::start(move |cx| async move {
         let mut session = Session::new(cx, context);
-        run(command, &mut session).await
+        let outcome = run(command, &mut session).await;
+        outcome.map_err(|error| error.located(|place| session.shown(place)))
     })
 }

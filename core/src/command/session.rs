@@ -58,6 +58,15 @@ pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
     })
 }
 
+/// An error of [`open`], which knows the config file's name alone, with its path as people know it.
+#[must_use]
+pub fn open_error(error: Error, config_shown: &str) -> Error {
+    match error {
+        Error::Config { source, .. } => Error::Config { path: config_shown.to_owned(), source },
+        other => other.located(|_| config_shown.to_owned()),
+    }
+}
+
 fn parse_config(bytes: &[u8], path: &str) -> Result<Config, Error> {
     Config::parse(bytes).map_err(|source| Error::Config { path: path.to_owned(), source })
 }
@@ -112,7 +121,10 @@ impl Session {
         match place.root {
             Root::Config => self.config_shown.clone(),
             Root::Mailboxes => format!("{}/{}", self.mailboxes_shown, place.path),
-            Root::Shared => format!("{}/../shared/{}", self.mailboxes_shown, place.path),
+            Root::Shared => {
+                let above = self.mailboxes_shown.rsplit_once('/').map_or("..", |(above, _)| above);
+                format!("{above}/shared/{}", place.path)
+            }
         }
     }
 
@@ -123,15 +135,25 @@ impl Session {
     /// [`Error::ForeignMailbox`] when the agent's key file holds another key than the config.
     pub async fn enter(&mut self) -> Result<(), Error> {
         if !self.found {
-            self.create_config().await?;
-            let welcome = format!("Welcome! Configured as {} ({})", self.address(), self.config_shown);
-            self.cx.emit(Level::Info, welcome);
+            match self.create_config().await {
+                Ok(()) => {
+                    let welcome = format!("Welcome! Configured as {} ({})", self.address(), self.config_shown);
+                    self.cx.emit(Level::Info, welcome);
+                }
+                // Another first command was faster: its config is as good.
+                Err(Error::ConfigRace) => self.take_config_of_another().await?,
+                Err(error) => return Err(error),
+            }
         }
         if self.config.agent_key().is_none() {
             let key = new_agent_key(&self.cx).await?;
             let shown = self.config_shown.clone();
             let failed = |source| Error::Config { path: shown, source };
-            self.change_config(|config| config.set_agent_key(&key), failed).await?;
+            let change = |config: &mut Config| match config.agent_key() {
+                Some(_) => Ok(()),
+                None => config.set_agent_key(&key),
+            };
+            self.change_config(change, failed).await?;
         }
         self.check_agent_key().await
     }
@@ -154,6 +176,15 @@ impl Session {
         Ok(())
     }
 
+    /// Goes on with the config that another process has just made.
+    async fn take_config_of_another(&mut self) -> Result<(), Error> {
+        let bytes = self.cx.read(&self.config_place).await?.ok_or(Error::ConfigRace)?;
+        self.config = parse_config(&bytes, &self.config_shown)?.with_override_of(&self.config);
+        self.home = AgentHome::new(self.config.agent());
+        self.found = true;
+        Ok(())
+    }
+
     /// Changes the config under the mailbox lock: what is on disk is read again, changed and written, so that two commands
     /// at once lose nothing.
     ///
@@ -169,7 +200,8 @@ impl Session {
             let mut config = match cx.read(&self.config_place).await? {
                 Some(bytes) => parse_config(&bytes, &self.config_shown)?,
                 None => self.config.clone(),
-            };
+            }
+            .with_override_of(&self.config);
             let value = change(&mut config).map_err(failed)?;
             cx.write_private(&self.config_place, config.to_json()).await?;
             Ok::<_, Error>((config, value))
@@ -187,10 +219,10 @@ impl Session {
         match self.cx.read(&place).await? {
             Some(bytes) => {
                 let path = self.shown(&place);
-                let file = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path, source })?;
+                let file = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path: path.clone(), source })?;
                 match self.config.agent_key() {
                     Some(key) if file.admits(key) => Ok(()),
-                    _ => Err(Error::ForeignMailbox { place }),
+                    _ => Err(Error::ForeignMailbox { path, config: self.config_shown.clone() }),
                 }
             }
             None => self.write_agent_key().await,

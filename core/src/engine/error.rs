@@ -67,7 +67,7 @@ impl Error {
 }
 
 /// What a person can do about a failure, as the end of its sentence.
-const fn advice(kind: IoErrorKind) -> &'static str {
+pub(crate) const fn advice(kind: IoErrorKind) -> &'static str {
     match kind {
         IoErrorKind::PermissionDenied => {
             "; check the owner and the mode of the file and its folder, and that the file system is not read-only"

@@ -2,6 +2,7 @@
 //! the one place that makes text from outside harmless for a terminal.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Whether Python's `str.strip` removes this character: Unicode white space, and the separators U+001C to U+001F.
 #[must_use]
@@ -87,6 +88,25 @@ pub fn for_terminal_line(text: &str) -> Cow<'_, str> {
     )
 }
 
+/// JSON text with what is hostile to a terminal as `\\uXXXX`: such characters can only stand inside its strings, where
+/// the escape means the same. Line feeds and tabs between its tokens stay. Borrows when nothing has to change.
+#[must_use]
+pub fn escaped_for_terminal(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_terminal_hostile) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_terminal_hostile(c) {
+            // All of them are in the first plane, and writing to a String does not fail.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 fn is_terminal_hostile(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t')
         || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
@@ -143,6 +163,20 @@ mod tests {
     fn terminal_text_keeps_no_escape() {
         assert_eq!(for_terminal("a\x1b[31m\u{9b}2J\u{202e}b\n"), "a\u{fffd}[31m\u{fffd}2J\u{fffd}b\n");
         assert_eq!(for_terminal_line("a\nb\tc"), "a b c");
+    }
+
+    #[test]
+    fn json_keeps_its_meaning_and_shows_no_escape() {
+        let hostile = "a\u{7f}\u{9b}31m\u{202e}\u{1b}[2J\n\u{e9}";
+        let json = serde_json::to_string_pretty(&[hostile]).unwrap();
+        let escaped = escaped_for_terminal(&json);
+        assert!(
+            escaped.contains(r"\u007f\u009b31m\u202e\u001b[2J\n\u{e9}".replace(r"\u{e9}", "\u{e9}").as_str()),
+            "{escaped}"
+        );
+        assert!(!escaped.chars().any(is_terminal_hostile));
+        assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), [hostile]);
+        assert!(matches!(escaped_for_terminal("{}\n"), Cow::Borrowed(_)));
     }
 
     #[test]

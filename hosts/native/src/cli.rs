@@ -2,12 +2,11 @@
 //! the core; this only fetches what it names, drives it, and prints.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use azall_core::cli::{self, Exit, Invocation, input::INPUT_LIMIT, input::Input, input::Inputs, input::Source};
+use azall_core::cli::{self, Exit, Invocation, input::Input, input::Inputs, input::Source};
 use azall_core::command::session::{self, Context, Opened};
 use azall_core::command::{self, Command, Error, Outcome};
 use azall_core::engine::event::{Event, Level};
@@ -16,6 +15,7 @@ use azall_core::protocol::config::{ConfigEnv, locate};
 use azall_core::protocol::layout::RelPath;
 use azall_core::protocol::text;
 
+use crate::archive;
 use crate::drive::drive;
 use crate::host::Host;
 use crate::http::HttpOptions;
@@ -25,14 +25,14 @@ use crate::roots::Roots;
 /// Runs one command line and gives its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let exit = match cli::parse(arguments) {
-        Ok(invocation) => match prepare(invocation) {
-            Ok(prepared) => return prepared.run(),
-            Err(exit) => exit,
-        },
-        Err(exit) => exit,
-    };
-    // A reader that has gone away has nothing to complain about.
+    match cli::parse(arguments).and_then(prepare) {
+        Ok(prepared) => prepared.run(),
+        Err(exit) => leave(&exit),
+    }
+}
+
+/// Prints an exit's text and gives its code. A reader that has gone away has nothing to complain about.
+fn leave(exit: &Exit) -> u8 {
     let _ = if exit.to_stderr {
         io::stderr().write_all(exit.text.as_bytes())
     } else {
@@ -50,6 +50,24 @@ struct Manner {
     color_of_notices: bool,
 }
 
+impl Manner {
+    /// How this invocation is to be answered, on the streams that this process has.
+    fn of(invocation: &Invocation) -> Self {
+        let colorful = !invocation.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json: invocation.json,
+            verbose: invocation.verbose,
+            color: colorful && io::stdout().is_terminal(),
+            color_of_notices: colorful && io::stderr().is_terminal(),
+        }
+    }
+
+    /// A failure of this host.
+    fn failed(self, why: &str) -> Exit {
+        Exit::failure(1, &text::for_terminal_line(why), self.json, self.color_of_notices)
+    }
+}
+
 /// A command with all that it needs before it starts.
 struct Prepared {
     command: Command,
@@ -59,13 +77,7 @@ struct Prepared {
 
 /// Reads what the command line names.
 fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
-    let colorful = !invocation.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let manner = Manner {
-        json: invocation.json,
-        verbose: invocation.verbose,
-        color: colorful && io::stdout().is_terminal(),
-        color_of_notices: colorful && io::stderr().is_terminal(),
-    };
+    let manner = Manner::of(&invocation);
     let environment = |name| std::env::var(name).ok();
     let located = locate(&ConfigEnv {
         flag: invocation.config.clone(),
@@ -73,39 +85,36 @@ fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
         root: environment("AGENTAZALL_ROOT"),
     });
     let config_path = std::path::absolute(&located)
-        .map_err(|error| failed(&format!("cannot use the config path {located}: {error}")))?;
+        .map_err(|error| manner.failed(&format!("cannot use the config path {located}: {error}")))?;
     let mut inputs = Vec::new();
     for source in invocation.sources() {
-        inputs.push(read_input(source)?);
+        inputs.push(read_input(source, manner)?);
     }
     let command = invocation.into_command(Inputs::new(inputs))?;
     Ok(Prepared { command, config_path, manner })
 }
 
-fn failed(why: &str) -> Exit {
-    Exit { code: 1, text: format!("error: {}\n", text::for_terminal_line(why)), to_stderr: true }
-}
-
-fn read_input(source: Source) -> Result<Option<Input>, Exit> {
+fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {
+    let limit = source.limit();
     let (name, read) = match source {
-        Source::File(path) => {
-            let read = File::open(&path).and_then(read_bounded);
+        Source::File(path) | Source::Archive(path) => {
+            let read = File::open(&path).and_then(|file| read_bounded(file, limit));
             (path, read)
         }
-        Source::Stdin => ("-".to_owned(), read_bounded(io::stdin().lock())),
+        Source::Stdin => ("-".to_owned(), read_bounded(io::stdin().lock(), limit)),
         Source::StdinIfPiped if io::stdin().is_terminal() => return Ok(None),
-        Source::StdinIfPiped => ("-".to_owned(), read_bounded(io::stdin().lock())),
+        Source::StdinIfPiped => ("-".to_owned(), read_bounded(io::stdin().lock(), limit)),
     };
     let shown = if name == "-" { "standard input" } else { &name };
-    let bytes = read.map_err(|error| failed(&format!("cannot read {shown}: {error}")))?;
+    let bytes = read.map_err(|error| manner.failed(&format!("cannot read {shown}: {error}")))?;
     Ok(Some(Input::new(name, bytes)))
 }
 
-fn read_bounded(source: impl Read) -> io::Result<Vec<u8>> {
+fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    source.take(INPUT_LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > INPUT_LIMIT {
-        return Err(io::Error::other(format!("it has more than {INPUT_LIMIT} bytes")));
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::other(format!("it has more than {limit} bytes")));
     }
     Ok(bytes)
 }
@@ -115,15 +124,7 @@ impl Prepared {
         let manner = self.manner;
         match self.outcome() {
             Ok(outcome) => finish(&outcome, manner),
-            Err(error) => {
-                let text = cli::show_error(&error, manner.json, manner.color_of_notices);
-                let _ = if manner.json {
-                    io::stdout().write_all(text.as_bytes())
-                } else {
-                    io::stderr().write_all(text.as_bytes())
-                };
-                error.exit_code()
-            }
+            Err(error) => leave(&Exit::of(&error, manner.json, manner.color_of_notices)),
         }
     }
 
@@ -137,18 +138,15 @@ impl Prepared {
         // The config names the other folders, so it is read through its own alone.
         let host = open_host(&folder, &folder, interrupt.clone())?;
         let agent = std::env::var("AGENTAZALL_AGENT").ok();
-        let opened: Opened = run_op(session::open(config_file.clone(), agent), &host, manner)?;
+        let config_shown = self.config_path.display().to_string();
+        let opened: Opened = run_op(session::open(config_file.clone(), agent), &host, manner)
+            .map_err(|error| session::open_error(error, &config_shown))?;
 
         let mailboxes = std::path::absolute(folder.join(opened.config.mailbox_dir()))
             .map_err(|error| host_error("finding the mailboxes folder", &error))?;
         let mailboxes = lexically_plain(&mailboxes);
         let host = open_host(&folder, &mailboxes, interrupt)?;
-        let context = Context {
-            opened,
-            config_file,
-            config_shown: self.config_path.display().to_string(),
-            mailboxes_shown: mailboxes.display().to_string(),
-        };
+        let context = Context { opened, config_file, config_shown, mailboxes_shown: mailboxes.display().to_string() };
         run_op(command::start(self.command, context), &host, manner)
     }
 }
@@ -196,10 +194,9 @@ fn tell(event: &Event, manner: Manner) {
 /// Writes what the outcome has for a file, prints the outcome, and gives the exit code.
 fn finish(outcome: &Outcome, manner: Manner) -> u8 {
     if let Some((path, bytes)) = outcome.artifact()
-        && let Err(error) = write_new_private(Path::new(path), bytes)
+        && let Err(error) = archive::write(Path::new(path), bytes)
     {
-        let _ = io::stderr().write_all(failed(&format!("cannot write {path}: {error}")).text.as_bytes());
-        return 1;
+        return leave(&manner.failed(&format!("cannot write {path}: {error}")));
     }
     match io::stdout().write_all(cli::show(outcome, manner.json, manner.color).as_bytes()) {
         // A closed pipe (`azall inbox | head`) is not a failure of the command.
@@ -209,11 +206,4 @@ fn finish(outcome: &Outcome, manner: Manner) -> u8 {
         }
         _ => outcome.exit_code(),
     }
-}
-
-/// Writes a file that is not there yet, for its owner's eyes alone.
-fn write_new_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }

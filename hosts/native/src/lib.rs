@@ -2,6 +2,7 @@
 //! loop that drives operations with them. It decides nothing; every decision is the core's. It runs on Unix.
 #![forbid(unsafe_code)]
 
+mod archive;
 pub mod cli;
 pub mod clock;
 pub mod commit;

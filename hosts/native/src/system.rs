@@ -8,6 +8,7 @@ use rustix::io::Errno;
 pub(crate) fn failed(errno: Errno) -> IoError {
     let message = match errno {
         Errno::LOOP => "a symbolic link, which is not followed in the place of a file".to_owned(),
+        Errno::NOTDIR => "a file stands where a folder must be".to_owned(),
         other => other.to_string(),
     };
     IoError::new(kind(errno), message)

@@ -88,6 +88,13 @@ impl Config {
         Ok(())
     }
 
+    /// Keeps the `$AGENTAZALL_AGENT` of the config that this one, read again, stands in for.
+    #[must_use]
+    pub fn with_override_of(mut self, before: &Self) -> Self {
+        self.agent_override.clone_from(&before.agent_override);
+        self
+    }
+
     /// The agent: `$AGENTAZALL_AGENT` where it was given, else `agent_name`.
     #[must_use]
     pub fn agent(&self) -> &Address {
