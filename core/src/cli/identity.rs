@@ -23,16 +23,20 @@ pub(crate) struct WhoamiArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EditArgs {
     /// Replace the text
-    #[arg(long, value_name = "TEXT", conflicts_with = "append")]
+    #[arg(long, value_name = "TEXT")]
     set: Option<String>,
-    /// Add a line to today's text
+    /// Add a line to today's text; with --set, to the new text
     #[arg(long, value_name = "TEXT")]
     append: Option<String>,
 }
 
 impl EditArgs {
     pub(super) fn edit(self) -> Option<Edit> {
-        given(self.set).map(Edit::Set).or_else(|| given(self.append).map(Edit::Append))
+        match (given(self.set), given(self.append)) {
+            (Some(text), Some(line)) => Some(Edit::Set(format!("{text}\n{line}"))),
+            (Some(text), None) => Some(Edit::Set(text)),
+            (None, line) => line.map(Edit::Append),
+        }
     }
 }
 

@@ -327,7 +327,8 @@ fn show_row(row: &Row, page: &mut Page) {
     page.text("  ").styled(style, &format!("({})", verdict_words(row.verdict.as_ref()))).end();
 }
 
-fn show_damaged(damaged: &[Damaged], page: &mut Page) {
+/// Files that could not be used, a line each.
+pub(super) fn show_damaged(damaged: &[Damaged], page: &mut Page) {
     for file in damaged {
         page.styled(Style::Bad, "  damaged: ").styled(Style::Plain, &file.path).text(": ").line(&file.reason);
     }
@@ -433,8 +434,9 @@ impl Show for HeldOutcome {
 
 impl Show for Found {
     fn show(&self, page: &mut Page) {
-        if self.matches.is_empty() {
+        if self.matches.is_empty() && self.left_out == 0 {
             page.line(&format!("No results for '{}'.", self.query));
+            show_damaged(&self.damaged, page);
             return;
         }
         for found in &self.matches {
@@ -449,6 +451,7 @@ impl Show for Found {
         if self.left_out > 0 {
             page.line(&format!("{} more left out by --limit", self.left_out));
         }
+        show_damaged(&self.damaged, page);
     }
 }
 

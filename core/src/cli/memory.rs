@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::identity::given;
 use super::input::{Inputs, Source};
+use super::mail::show_damaged;
 use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
@@ -37,7 +38,8 @@ impl Arguments for RememberArgs {
     }
 
     fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {
-        if self.list {
+        // As in the reference, a text is stored even beside --list: nothing to be remembered is dropped.
+        if self.list && self.text.as_deref().unwrap_or_default().is_empty() {
             return Ok(Remember::List.into());
         }
         // What is piped ends in a line end that nobody meant to remember.
@@ -59,14 +61,16 @@ impl Show for RememberOutcome {
                 page.line(&format!("Memory stored: {}", stored.path));
                 page.line(&format!("  Title: {}", stored.title));
             }
-            Self::Listed(list) if list.memories.is_empty() => {
-                page.line(&format!("No memories for {}.", list.date));
-            }
             Self::Listed(list) => {
-                page.styled_line(Style::Strong, &format!("=== Memories | {} ===", list.date));
+                if list.memories.is_empty() {
+                    page.line(&format!("No memories for {}.", list.date));
+                } else {
+                    page.styled_line(Style::Strong, &format!("=== Memories | {} ===", list.date));
+                }
                 for memory in &list.memories {
                     page.line(&format!("  {}: {}", memory.title, memory.preview));
                 }
+                show_damaged(&list.damaged, page);
             }
         }
     }
@@ -106,12 +110,12 @@ impl Show for Recalled {
             page.text(index).end_line();
         }
         if let Some(query) = &self.query {
-            if self.memories.is_empty() && self.left_out == 0 {
-                page.line(&format!("No memories matching '{query}'."));
-                return;
-            }
             let found = self.memories.len() + self.left_out;
-            page.styled_line(Style::Strong, &format!("=== Recall ({}): '{query}' ({found} found) ===", self.agent));
+            if found == 0 {
+                page.line(&format!("No memories matching '{query}'."));
+            } else {
+                page.styled_line(Style::Strong, &format!("=== Recall ({}): '{query}' ({found} found) ===", self.agent));
+            }
             for memory in &self.memories {
                 page.end().styled_line(Style::Strong, &format!("[{}] {}", memory.date, memory.title));
                 page.indented(&memory.text).styled_line(Style::Faint, &format!("  Path: {}", memory.path));
@@ -120,5 +124,6 @@ impl Show for Recalled {
         if self.left_out > 0 {
             page.line(&format!("({} more left out by --limit)", self.left_out));
         }
+        show_damaged(&self.damaged, page);
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::identity::EditArgs;
 use super::input::Inputs;
-use super::mail::parse_day;
+use super::mail::{parse_day, show_damaged};
 use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
@@ -61,11 +61,12 @@ impl Show for NoteList {
     fn show(&self, page: &mut Page) {
         if self.notes.is_empty() {
             page.line(&format!("No notes for {}.", self.date));
-            return;
+        } else {
+            page.styled_line(Style::Strong, &format!("=== Notes | {} ===", self.date));
         }
-        page.styled_line(Style::Strong, &format!("=== Notes | {} ===", self.date));
         for note in &self.notes {
             page.line(&format!("  {} ({}B) | {}", note.name, note.size, note.path));
         }
+        show_damaged(&self.damaged, page);
     }
 }

@@ -7,7 +7,7 @@ use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
 use crate::command::export::{Export, Exported, Import, Imported};
-use crate::command::scripts::{ScriptAction, ScriptCommand, ScriptOutcome, word};
+use crate::command::scripts::{ScriptAction, ScriptCommand, ScriptMeta, ScriptOutcome, word};
 use crate::protocol::layout::ScriptKind;
 
 /// What skills and tools have in common.
@@ -145,10 +145,9 @@ impl Show for ScriptOutcome {
                 for script in &self.scripts {
                     let shared = if script.shared { " [shared]" } else { "" };
                     page.styled(Style::Strong, &format!("  {}{shared}", script.name));
-                    page.line(&format!(
-                        " v{} by {} - {}",
-                        script.meta.version, script.meta.author, script.meta.description
-                    ));
+                    let ScriptMeta { version, author, description, .. } = &script.meta;
+                    let dash = if description.is_empty() { "" } else { " - " };
+                    page.line(&format!(" v{version} by {author}{dash}{description}"));
                 }
             }
             done => {
@@ -164,7 +163,7 @@ impl Show for ScriptOutcome {
     after_help = "The file holds your key, your tokens and all your mail. Keep it as safe as the mailbox itself.\n\nExample:\n  azall export -o backup.zip"
 )]
 pub(crate) struct ExportArgs {
-    /// The file to write; it must not exist yet
+    /// The file to write; an earlier archive there is replaced, any other file is not
     #[arg(long, short, value_name = "FILE")]
     output: Option<String>,
 }
@@ -184,7 +183,7 @@ pub(crate) struct ImportArgs {
 
 impl Arguments for ImportArgs {
     fn sources(&self) -> Vec<Source> {
-        vec![Source::File(self.file.clone())]
+        vec![Source::Archive(self.file.clone())]
     }
 
     fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {

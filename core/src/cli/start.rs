@@ -6,9 +6,8 @@ use super::input::Inputs;
 use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
-use crate::command::start::{
-    Guide, GuideText, Quickstart, Ready, Setup, SetupOutcome, Startup, StartupOutcome, agent_address,
-};
+use crate::command::identity::agent_address;
+use crate::command::start::{Guide, GuideText, Quickstart, Ready, Setup, SetupOutcome, Startup, StartupOutcome};
 use crate::protocol::address::Address;
 use crate::protocol::config::Transport;
 
@@ -166,6 +165,10 @@ impl Show for StartupOutcome {
         page.end().styled_line(Style::Strong, "--- MEMORIES ---").text(&self.memories).end_line();
         page.end().styled_line(Style::Strong, "--- INBOX ---");
         self.inbox.show(page);
+        if self.unread_earlier > 0 {
+            let count = self.unread_earlier;
+            page.styled_line(Style::Strong, &format!("{count} unread of earlier days: `azall inbox --all --unread`"));
+        }
         page.end().styled_line(Style::Strong, &format!("You are {}. Your context is restored.", self.agent));
     }
 }

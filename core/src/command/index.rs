@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::engine::cx::{EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
+use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
 use crate::engine::effect::{Entry, EntryKind, FileHead};
 use crate::engine::event::Level;
+use crate::protocol::address::Address;
 use crate::protocol::index::{
     DayIndex, MEMORY_HEAD_BYTES, Memory, MemoryRow, MessageRow, NoteRow, ScriptRow, render_memories, script_description,
 };
@@ -14,6 +15,7 @@ use crate::protocol::layout::{AgentHome, Folder, Place, ScriptKind};
 use crate::protocol::message::Head;
 use crate::protocol::text;
 use crate::protocol::time::Day;
+use crate::sync::Mailbox;
 
 use super::error::Error;
 use super::session::Session;
@@ -63,9 +65,12 @@ pub async fn index(session: &mut Session, index: Index) -> Result<IndexOutcome, 
         return Ok(IndexOutcome { date: None, text: None, rebuilt: days.len() });
     }
     let day = index.date.unwrap_or_else(|| session.today());
-    refresh_day_index(session, day).await?;
-    let bytes = session.cx.read(&session.home.day_index(day)).await?.unwrap_or_default();
-    Ok(IndexOutcome { date: Some(day), text: Some(text::decode(&bytes).into_owned()), rebuilt: 0 })
+    let text = day_index(session, &Scripts::read(session).await?, day).await?;
+    // A day that the mailbox does not have is not made by looking at it.
+    if session.days().await?.contains(&day) {
+        write_day_index(session, day, text.as_str()).await;
+    }
+    Ok(IndexOutcome { date: Some(day), text: Some(text), rebuilt: 0 })
 }
 
 /// Brings the index of one day up to date. A failure to write it is told and stops nothing: it can be rebuilt.
@@ -75,15 +80,19 @@ pub async fn index(session: &mut Session, index: Index) -> Result<IndexOutcome, 
 pub async fn refresh_day_index(session: &Session, day: Day) -> Result<(), Error> {
     let scripts = Scripts::read(session).await?;
     let text = day_index(session, &scripts, day).await?;
-    if let Err(error) = session.cx.write(&session.home.day_index(day), text).await {
-        session.cx.emit(Level::Warning, format!("the index of {day} is not up to date: {error}"));
-    }
+    write_day_index(session, day, text).await;
     // The reference makes both indexes together; this one only changes when a memory does.
     let memories = session.home.remember_index();
     if !has_file(session, &memories).await? {
-        session.cx.write(&memories, memory_index(session).await?).await?;
+        session.cx.write(&memories, memory_index(&session.mailbox(), session.address()).await?).await?;
     }
     Ok(())
+}
+
+async fn write_day_index(session: &Session, day: Day, text: impl Into<Vec<u8>>) {
+    if let Err(error) = session.cx.write(&session.home.day_index(day), text).await {
+        session.cx.emit(Level::Warning, format!("the index of {day} is not up to date: {error}"));
+    }
 }
 
 /// Rebuilds the indexes of these days and the index of all memories.
@@ -97,7 +106,7 @@ pub async fn rebuild(session: &Session, days: &[Day]) -> Result<(), Error> {
     for (day, text) in days.iter().zip(texts) {
         writes.push((session.home.day_index(*day), text?));
     }
-    writes.push((session.home.remember_index(), memory_index(session).await?));
+    writes.push((session.home.remember_index(), memory_index(&session.mailbox(), session.address()).await?));
     let writes = writes.into_iter().map(|(place, text)| async move { session.cx.write(&place, text).await });
     for written in session.cx.all(WRITES_IN_FLIGHT, writes).await {
         written?;
@@ -105,20 +114,20 @@ pub async fn rebuild(session: &Session, days: &[Day]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The text of the index of all memories.
+/// The text of the index of all memories of a mailbox, made anew.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub async fn memory_index(session: &Session) -> Result<String, Error> {
-    let days = session.days().await?;
-    let read = days.iter().map(|day| read_heads(session, session.home.memories(*day), MEMORY_HEAD_BYTES));
+pub async fn memory_index(mailbox: &Mailbox<'_>, agent: &Address) -> Result<String, Error> {
+    let days = mailbox.days().await?;
+    let read = days.iter().map(|day| read_heads(mailbox.cx, mailbox.home.memories(*day), MEMORY_HEAD_BYTES));
     let mut all = Vec::new();
-    for (day, files) in days.iter().zip(session.cx.all(EFFECTS_IN_FLIGHT, read).await) {
+    for (day, files) in days.iter().zip(mailbox.cx.all(EFFECTS_IN_FLIGHT, read).await) {
         all.extend(files?.into_iter().map(|(name, bytes)| (*day, name, text::decode(&bytes).into_owned())));
     }
     let memories: Vec<Memory<'_>> =
         all.iter().map(|(day, file, text)| Memory { day: *day, row: MemoryRow { file, text } }).collect();
-    Ok(render_memories(session.address().as_str(), &memories, session.cx.now()))
+    Ok(render_memories(agent.as_str(), &memories, mailbox.cx.now()))
 }
 
 /// The agent's own scripts, which stand in the index of every day.
@@ -156,10 +165,10 @@ fn files_of(entries: &[Entry]) -> impl Iterator<Item = &str> {
 }
 
 /// The first bytes of the `.txt` files of a folder, by name. Files that cannot be read are left out: listings tell of them.
-async fn read_heads(session: &Session, folder: Place, limit: u64) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let entries = session.cx.list(&folder).await?;
+async fn read_heads(cx: &Cx, folder: Place, limit: u64) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let entries = cx.list(&folder).await?;
     let names: Vec<String> = files_of(&entries).filter(|name| name.ends_with(".txt")).map(str::to_owned).collect();
-    let heads = session.cx.read_many(&folder, names.clone(), limit).await?;
+    let heads = cx.read_many(&folder, names.clone(), limit).await?;
     Ok(names.into_iter().zip(heads).filter_map(|(name, head)| Some((name, head.ok()?.bytes))).collect())
 }
 
@@ -193,7 +202,7 @@ async fn day_index(session: &Session, scripts: &Scripts, day: Day) -> Result<Str
         message_heads(session, day, Folder::Outbox).await?,
     ];
     let notes = session.cx.list_with_meta(&home.notes(day)).await?;
-    let memories: Vec<(String, String)> = read_heads(session, home.memories(day), MEMORY_HEAD_BYTES)
+    let memories: Vec<(String, String)> = read_heads(&session.cx, home.memories(day), MEMORY_HEAD_BYTES)
         .await?
         .into_iter()
         .map(|(name, bytes)| (name, text::decode(&bytes).into_owned()))

@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
-use crate::engine::cx::EFFECTS_IN_FLIGHT;
-use crate::engine::effect::EntryKind;
+use crate::engine::cx::{EFFECTS_IN_FLIGHT, FILE_LIMIT};
+use crate::engine::effect::{EntryKind, IoErrorKind, ReadFile};
+use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::config::AgentKey;
-use crate::protocol::index::{MEMORY_HEAD_BYTES, Memory, MemoryRow, memory_preview, render_memories};
+use crate::protocol::index::{MEMORY_HEAD_BYTES, Memory, MemoryRow, memory_preview};
 use crate::protocol::layout::{AgentHome, Place};
 use crate::protocol::memory_index;
 use crate::protocol::name;
@@ -17,6 +18,7 @@ use crate::sync::Mailbox;
 
 use super::error::Error;
 use super::index;
+use super::mail::Damaged;
 use super::session::Session;
 use super::texts::Edit;
 
@@ -73,6 +75,8 @@ pub struct MemoryList {
     pub date: Day,
     /// The memories, by title.
     pub memories: Vec<MemoryEntry>,
+    /// Files among them that cannot be read.
+    pub damaged: Vec<Damaged>,
 }
 
 /// A memory of a list.
@@ -148,11 +152,12 @@ async fn free_title(session: &Session, folder: &Place) -> Result<String, Error> 
 async fn update_index(session: &Session, memory: &Memory<'_>, is_listed: bool) -> Result<(), Error> {
     let place = session.home.remember_index();
     let agent = session.address().as_str();
-    let old = session.cx.read(&place).await?;
+    // An index that cannot be read is made anew like one that is missing; if it cannot be written either, that is told.
+    let old = session.cx.read(&place).await.unwrap_or_default();
     let old = old.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let new = match old.and_then(|old| memory_index::put(old, agent, memory, is_listed, session.cx.now())) {
         Some(new) => new,
-        None => index::memory_index(session).await?,
+        None => index::memory_index(&session.mailbox(), session.address()).await?,
     };
     session.cx.write(&place, new).await?;
     Ok(())
@@ -160,12 +165,12 @@ async fn update_index(session: &Session, memory: &Memory<'_>, is_listed: bool) -
 
 async fn list(session: &Session) -> Result<MemoryList, Error> {
     let date = session.today();
-    let files = read_day(&session.mailbox(), date, MEMORY_HEAD_BYTES).await?;
+    let MemoryDay { files, damaged } = read_day(session, &session.mailbox(), date, MEMORY_HEAD_BYTES).await?;
     let entry = |file: &MemoryFile| MemoryEntry {
         title: file.title.clone(),
         preview: text::prefix(memory_preview(&file.text), PREVIEW).to_owned(),
     };
-    Ok(MemoryList { date, memories: files.iter().map(entry).collect() })
+    Ok(MemoryList { date, memories: files.iter().map(entry).collect(), damaged })
 }
 
 /// A memory as it lies on disk.
@@ -176,19 +181,41 @@ struct MemoryFile {
     truncated: bool,
 }
 
-/// The memories of a day, by title, each up to `limit` bytes. Files that cannot be read are left out.
-async fn read_day(mailbox: &Mailbox<'_>, day: Day, limit: u64) -> Result<Vec<MemoryFile>, Error> {
+/// The memories of a day.
+#[derive(Default)]
+struct MemoryDay {
+    /// By title.
+    files: Vec<MemoryFile>,
+    /// What cannot be read.
+    damaged: Vec<Damaged>,
+}
+
+/// The memories of a day, each up to `limit` bytes.
+async fn read_day(session: &Session, mailbox: &Mailbox<'_>, day: Day, limit: u64) -> Result<MemoryDay, Error> {
     let folder = mailbox.home.memories(day);
-    let entries = mailbox.cx.list(&folder).await?;
-    let files = entries.iter().filter(|entry| entry.kind == EntryKind::File && entry.name.ends_with(ENDING));
-    let names: Vec<String> = files.map(|entry| entry.name.clone()).collect();
+    let path = |name: &str| format!("{}/{name}", session.shown(&folder));
+    let mut found = MemoryDay::default();
+    let mut names = Vec::new();
+    for entry in mailbox.cx.list(&folder).await?.into_iter().filter(|entry| entry.name.ends_with(ENDING)) {
+        match entry.kind {
+            EntryKind::File => names.push(entry.name),
+            _ => found.damaged.push(Damaged::irregular(path(&entry.name))),
+        }
+    }
     let heads = mailbox.cx.read_many(&folder, names.clone(), limit).await?;
-    let file = |(name, head): (String, Result<crate::engine::effect::FileHead, _>)| {
-        let head = head.ok()?;
-        let title = name.strip_suffix(ENDING)?.to_owned();
-        Some(MemoryFile { title, text: text::decode(&head.bytes).into_owned(), truncated: head.truncated })
-    };
-    Ok(names.into_iter().zip(heads).filter_map(file).collect())
+    for (name, head) in names.iter().zip(heads) {
+        match head {
+            Ok(head) => found.files.push(MemoryFile {
+                title: name.strip_suffix(ENDING).unwrap_or(name).to_owned(),
+                text: text::decode(&head.bytes).into_owned(),
+                truncated: head.truncated,
+            }),
+            // Removed since the folder was listed.
+            Err(error) if error.kind == IoErrorKind::NotFound => {}
+            Err(error) => found.damaged.push(Damaged { path: path(name), reason: error.to_string() }),
+        }
+    }
+    Ok(found)
 }
 
 /// Looks for memories.
@@ -215,6 +242,8 @@ pub struct Recalled {
     pub memories: Vec<Recollection>,
     /// How many more `--limit` left out.
     pub left_out: usize,
+    /// Files among the memories that cannot be read, where something was looked for.
+    pub damaged: Vec<Damaged>,
 }
 
 /// A memory that matches.
@@ -248,7 +277,14 @@ pub async fn recall(session: &mut Session, recall: Recall) -> Result<Recalled, E
         None => {
             let index = full_index(&mailbox, &agent).await?;
             let (index, left_out) = memory_index::cut(index, limit);
-            Ok(Recalled { agent: agent.to_string(), query: None, index: Some(index), memories: Vec::new(), left_out })
+            Ok(Recalled {
+                agent: agent.to_string(),
+                query: None,
+                index: Some(index),
+                memories: Vec::new(),
+                left_out,
+                damaged: Vec::new(),
+            })
         }
     }
 }
@@ -264,18 +300,12 @@ async fn check_sharing(session: &Session, agent: &Address, home: &AgentHome) -> 
 
 /// The index of all memories as it is on disk, or as it would be: nothing is written, for the mailbox may be another's.
 pub(super) async fn full_index(mailbox: &Mailbox<'_>, agent: &Address) -> Result<String, Error> {
-    if let Some(bytes) = mailbox.cx.read(&mailbox.home.remember_index()).await? {
-        return Ok(text::decode(&bytes).into_owned());
+    match mailbox.cx.read(&mailbox.home.remember_index()).await {
+        Ok(Some(bytes)) => return Ok(text::decode(&bytes).into_owned()),
+        Ok(None) => {}
+        Err(error) => mailbox.cx.emit(Level::Warning, format!("{error}; the index of memories is made anew")),
     }
-    let days = mailbox.days().await?;
-    let read = days.iter().map(|day| read_day(mailbox, *day, MEMORY_HEAD_BYTES));
-    let mut files = Vec::new();
-    for (day, found) in days.iter().zip(mailbox.cx.all(EFFECTS_IN_FLIGHT, read).await) {
-        files.extend(found?.into_iter().map(|file| (*day, format!("{}{ENDING}", file.title), file.text)));
-    }
-    let memories: Vec<Memory<'_>> =
-        files.iter().map(|(day, file, text)| Memory { day: *day, row: MemoryRow { file, text } }).collect();
-    Ok(render_memories(agent.as_str(), &memories, mailbox.cx.now()))
+    index::memory_index(mailbox, agent).await
 }
 
 async fn search(
@@ -289,34 +319,40 @@ async fn search(
     let mut days = mailbox.days().await?;
     days.reverse();
     let matching = days.iter().map(|day| search_day(session, mailbox, *day, &words));
-    let mut memories = Vec::new();
+    let (mut memories, mut damaged) = (Vec::new(), Vec::new());
     for found in mailbox.cx.all(EFFECTS_IN_FLIGHT, matching).await {
-        memories.extend(found?);
+        let (matches, unreadable) = found?;
+        memories.extend(matches);
+        damaged.extend(unreadable);
     }
     let left_out = memories.len().saturating_sub(limit);
     memories.truncate(limit);
-    Ok(Recalled { agent: agent.to_string(), query: Some(query), index: None, memories, left_out })
+    Ok(Recalled { agent: agent.to_string(), query: Some(query), index: None, memories, left_out, damaged })
 }
 
-/// The memories of a day that hold all words, the last title first, as the index has them.
+/// The memories of a day that hold all words, the last title first, as the index has them; and what cannot be read.
 async fn search_day(
     session: &Session,
     mailbox: &Mailbox<'_>,
     day: Day,
     words: &[String],
-) -> Result<Vec<Recollection>, Error> {
+) -> Result<(Vec<Recollection>, Vec<Damaged>), Error> {
     let folder = mailbox.home.memories(day);
     let mut found = Vec::new();
-    for mut file in read_day(mailbox, day, SEARCH_BYTES).await?.into_iter().rev() {
+    let MemoryDay { files, mut damaged } = read_day(session, mailbox, day, SEARCH_BYTES).await?;
+    for mut file in files.into_iter().rev() {
         let place = folder.join(&format!("{}{ENDING}", file.title))?;
         if file.truncated {
-            file.text = super::texts::read(mailbox.cx, &place).await?.unwrap_or_default();
+            match mailbox.cx.ask(ReadFile { place: place.clone(), limit: FILE_LIMIT }).await {
+                Ok(bytes) => file.text = text::decode(&bytes).into_owned(),
+                Err(error) => damaged.push(Damaged { path: session.shown(&place), reason: error.to_string() }),
+            }
         }
         if holds_all(&file, words) {
             found.push(Recollection { date: day, title: file.title, text: file.text, path: session.shown(&place) });
         }
     }
-    Ok(found)
+    Ok((found, damaged))
 }
 
 /// Whether title and text together hold every word, in any case.

@@ -8,6 +8,7 @@ use crate::protocol::time::Day;
 
 use super::error::Error;
 use super::identity::Done;
+use super::mail::Damaged;
 use super::session::Session;
 use super::texts::{self, Edit};
 
@@ -87,6 +88,8 @@ pub struct NoteList {
     pub date: Day,
     /// The notes, by name.
     pub notes: Vec<NoteEntry>,
+    /// Entries among them that are no files.
+    pub damaged: Vec<Damaged>,
 }
 
 /// A note of a list.
@@ -110,13 +113,14 @@ pub async fn notes(session: &mut Session, notes: Notes) -> Result<NoteList, Erro
     let folder = session.home.notes(date);
     let entries = session.cx.list_with_meta(&folder).await?;
     let folder = session.shown(&folder);
-    let notes = entries
-        .iter()
-        .filter(|entry| entry.kind == EntryKind::File)
-        .filter_map(|entry| {
-            let name = entry.name.strip_suffix(ENDING)?;
-            Some(NoteEntry { name: name.to_owned(), size: entry.size, path: format!("{folder}/{}", entry.name) })
-        })
-        .collect();
-    Ok(NoteList { date, notes })
+    let (mut notes, mut damaged) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let Some(name) = entry.name.strip_suffix(ENDING) else { continue };
+        let path = format!("{folder}/{}", entry.name);
+        match entry.kind {
+            EntryKind::File => notes.push(NoteEntry { name: name.to_owned(), size: entry.size, path }),
+            _ => damaged.push(Damaged::irregular(path)),
+        }
+    }
+    Ok(NoteList { date, notes, damaged })
 }

@@ -3,15 +3,16 @@
 use memchr::memmem::Finder;
 use serde::Serialize;
 
-use crate::engine::effect::FileHead;
+use crate::engine::cx::FILE_LIMIT;
+use crate::engine::effect::{FileHead, IoError, IoErrorKind, ReadFile};
 use crate::protocol::envelope::Opened;
-use crate::protocol::layout::Folder;
+use crate::protocol::layout::{Folder, Place};
 use crate::protocol::message::Message;
 use crate::protocol::text;
 use crate::protocol::time::Day;
 
 use super::error::Error;
-use super::mail::{self, Location};
+use super::mail::{self, Damaged, Location};
 use super::session::Session;
 
 /// How many files are asked for at once.
@@ -50,6 +51,8 @@ pub struct Found {
     pub matches: Vec<Match>,
     /// How many more the limit left out.
     pub left_out: usize,
+    /// Files that could not be searched.
+    pub damaged: Vec<Damaged>,
 }
 
 /// A message that matches.
@@ -85,14 +88,16 @@ pub async fn search(session: &mut Session, search: Search) -> Result<Found, Erro
         .cx
         .all(FOLDERS_AT_ONCE, folders.map(|(day, folder)| search_folder(session, &needle, day, folder)))
         .await;
-    let mut matches = Vec::new();
+    let (mut matches, mut damaged) = (Vec::new(), Vec::new());
     for part in parts {
-        matches.extend(part?);
+        let (found, unreadable) = part?;
+        matches.extend(found);
+        damaged.extend(unreadable);
     }
     let keep = search.limit.unwrap_or(usize::MAX).min(matches.len());
     let left_out = matches.len() - keep;
     matches.truncate(keep);
-    Ok(Found { query: search.query, matches, left_out })
+    Ok(Found { query: search.query, matches, left_out, damaged })
 }
 
 /// The query, prepared.
@@ -161,30 +166,40 @@ fn excerpt(text: &str, query: &str) -> Option<String> {
     Some(text::strip(&cut).replace('\n', " "))
 }
 
-async fn search_folder(session: &Session, needle: &Needle, day: Day, folder: Folder) -> Result<Vec<Match>, Error> {
+/// The matches of a folder, and its files that cannot be read.
+async fn search_folder(
+    session: &Session,
+    needle: &Needle,
+    day: Day,
+    folder: Folder,
+) -> Result<(Vec<Match>, Vec<Damaged>), Error> {
     let place = session.home.folder(day, folder);
-    let ids = mail::names(session, day, folder).await?.ids;
+    let mail::Names { ids, mut damaged } = mail::names(session, day, folder).await?;
     let mut matches = Vec::new();
     let mut scratch = Vec::new();
     for chunk in ids.chunks(FILES_PER_READ) {
         let names = chunk.iter().map(|id| format!("{id}.txt")).collect();
         let files = session.cx.read_many(&place, names, READ_LIMIT).await?;
         for (id, file) in chunk.iter().zip(files) {
-            let Ok(file) = file else { continue };
             let location = Location { day, folder, id: id.clone() };
-            let bytes = whole(session, &location, file).await?;
-            if needle.may_be_in(&bytes, &mut scratch) {
-                matches.extend(needle.find(location, &bytes));
+            let file_place = location.place(&session.home);
+            match whole(session, &file_place, file).await {
+                Ok(bytes) if needle.may_be_in(&bytes, &mut scratch) => matches.extend(needle.find(location, &bytes)),
+                Ok(_) => {}
+                // Moved or removed since the folder was listed.
+                Err(error) if error.kind == IoErrorKind::NotFound => {}
+                Err(error) => damaged.push(Damaged { path: session.shown(&file_place), reason: error.to_string() }),
             }
         }
     }
-    Ok(matches)
+    Ok((matches, damaged))
 }
 
 /// A file that is longer than one read, read whole.
-async fn whole(session: &Session, location: &Location, file: FileHead) -> Result<Vec<u8>, Error> {
+async fn whole(session: &Session, place: &Place, file: Result<FileHead, IoError>) -> Result<Vec<u8>, IoError> {
+    let file = file?;
     if !file.truncated {
         return Ok(file.bytes);
     }
-    Ok(session.cx.read(&location.place(&session.home)).await?.unwrap_or_default())
+    session.cx.ask(ReadFile { place: place.clone(), limit: FILE_LIMIT }).await
 }

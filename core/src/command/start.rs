@@ -2,17 +2,19 @@
 
 use serde::Serialize;
 
+use crate::engine::event::Level;
 use crate::protocol::address::Address;
 use crate::protocol::config::{AgentKey, Config, ConfigError, Transport};
 use crate::protocol::id::Fingerprint;
-use crate::protocol::layout::{AgentHome, Place};
-use crate::protocol::text;
+use crate::protocol::layout::{AgentHome, Folder, Place};
 use crate::protocol::time::Day;
 
 use super::error::Error;
 use super::identity::{SelfText, newest_of};
 use super::inbox::{self, Inbox, InboxListing};
 use super::index;
+use super::mail;
+use super::memory;
 use super::session::{Session, new_agent_key};
 use super::texts::{self, Edit};
 
@@ -113,6 +115,10 @@ async fn become_agent(session: &mut Session, agent: &Address) -> Result<(), Erro
     };
     if session.found {
         let shown = session.config_shown.clone();
+        session.cx.emit(
+            Level::Info,
+            format!("{shown} was {}'s, whose mailbox and key file stay. Several agents need a config each: `--config FILE`.", session.address()),
+        );
         let change = |config: &mut Config| {
             config.set_agent(agent)?;
             config.set_agent_key(&key)
@@ -122,19 +128,6 @@ async fn become_agent(session: &mut Session, agent: &Address) -> Result<(), Erro
     session.config = Config::fresh(agent, &key);
     session.home = AgentHome::new(agent);
     session.create_config().await
-}
-
-/// The address of a name: a bare one is an agent of this machine.
-///
-/// # Errors
-/// A name that is no address.
-pub fn agent_address(name: &str) -> Result<Address, crate::protocol::address::AddressError> {
-    let name = text::strip(name);
-    let address = Address::parse(name)?;
-    if name.contains('@') || address.relay_account().is_some() {
-        return Ok(address);
-    }
-    Address::parse(&format!("{name}@localhost"))
 }
 
 /// Everything that an agent needs, in one step.
@@ -168,12 +161,24 @@ pub struct Ready {
 /// # Errors
 /// [`NameTaken`]; files that cannot be written.
 pub async fn quickstart(session: &mut Session, quickstart: Quickstart) -> Result<Ready, Error> {
+    let Quickstart { agent: wanted_agent, identity: mut wanted_identity } = quickstart;
     let mut made = Vec::new();
     if !session.found {
-        if let Some(agent) = &quickstart.agent {
+        if let Some(agent) = &wanted_agent {
             become_agent(session, agent).await?;
         }
         made.push("config");
+    } else if let Some(agent) = wanted_agent.filter(|agent| !session.address().same_as(agent)) {
+        // What was meant for another agent is not written into this one's mailbox.
+        wanted_identity = None;
+        let (own, path) = (session.address(), &session.config_shown);
+        session.cx.emit(
+            Level::Warning,
+            format!(
+                "{path} is {own}'s, so nothing is done for {agent}: `azall setup --agent {agent}` gives it to {agent}, \
+                 `--config FILE` makes another"
+            ),
+        );
     }
     session.enter().await?;
     if session.cx.read(&session.home.identity_key()).await?.is_none() {
@@ -181,7 +186,7 @@ pub async fn quickstart(session: &mut Session, quickstart: Quickstart) -> Result
     }
     let fingerprint = session.identity().await?.fingerprint();
     let known = newest_of(session, SelfText::Identity).await?.map(|dated| dated.text);
-    let identity = match (quickstart.identity, known) {
+    let identity = match (wanted_identity, known) {
         (None, Some(known)) => known,
         (Some(wanted), Some(known)) if wanted == known => known,
         (wanted, _) => {
@@ -215,7 +220,8 @@ async fn make_first_memory(session: &Session) -> Result<bool, Error> {
     let place: Place = session.home.memories(today).join("first-memory.txt")?;
     let memory = format!("My mailbox was set up on {today}. `azall startup` restores my context.");
     session.cx.create(&place, memory, false).await?;
-    session.cx.write(&session.home.remember_index(), index::memory_index(session).await?).await?;
+    let memories = index::memory_index(&session.mailbox(), session.address()).await?;
+    session.cx.write(&session.home.remember_index(), memories).await?;
     index::refresh_day_index(session, today).await?;
     Ok(true)
 }
@@ -237,8 +243,10 @@ pub struct StartupOutcome {
     pub doing: Option<String>,
     /// The index of its memories.
     pub memories: String,
-    /// Its inbox, synced.
+    /// Its inbox of today, synced.
     pub inbox: InboxListing,
+    /// How many messages of earlier days were not read yet.
+    pub unread_earlier: usize,
 }
 
 /// Identity, current task, memories and the synced inbox, in one call.
@@ -249,12 +257,36 @@ pub async fn startup(session: &mut Session, _: Startup) -> Result<StartupOutcome
     session.enter().await?;
     let identity = newest_of(session, SelfText::Identity).await?.map(|dated| dated.text);
     let doing = newest_of(session, SelfText::Tasks).await?.map(|dated| dated.text);
-    let memories = match session.cx.read(&session.home.remember_index()).await? {
-        Some(bytes) => text::decode(&bytes).into_owned(),
-        None => index::memory_index(session).await?,
-    };
-    let inbox = inbox::inbox(session, Inbox::default()).await?;
-    Ok(StartupOutcome { agent: session.address().to_string(), date: session.today(), identity, doing, memories, inbox })
+    let memories = memory::full_index(&session.mailbox(), session.address()).await?;
+    let inbox = synced_inbox(session).await?;
+    let unread_earlier = unread_before(session, session.today()).await?;
+    Ok(StartupOutcome {
+        agent: session.address().to_string(),
+        date: session.today(),
+        identity,
+        doing,
+        memories,
+        inbox,
+        unread_earlier,
+    })
+}
+
+/// Today's inbox; as it is, with a warning, where the mailbox cannot be synced: identity and memories are worth having all the same.
+async fn synced_inbox(session: &mut Session) -> Result<InboxListing, Error> {
+    match inbox::inbox(session, Inbox::default()).await {
+        Err(error) if !session.cx.is_cancelled() => {
+            session.cx.emit(Level::Warning, format!("the inbox is not synced: {error}"));
+            inbox::inbox(session, Inbox { offline: true, ..Inbox::default() }).await
+        }
+        listing => listing,
+    }
+}
+
+/// How many messages of earlier days were not read yet.
+async fn unread_before(session: &Session, today: Day) -> Result<usize, Error> {
+    let days: Vec<Day> = session.days().await?.into_iter().filter(|day| *day < today).collect();
+    let listing = mail::list(session, &days, &[Folder::Inbox]).await?;
+    Ok(listing.messages.iter().filter(|row| row.unread).count())
 }
 
 /// A guide for a model or a person.

@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
+use crate::engine;
 use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT, FILE_LIMIT};
+use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::protocol::layout::Place;
 use crate::protocol::text;
@@ -67,7 +69,7 @@ pub(super) async fn read(cx: &Cx, place: &Place) -> Result<Option<String>, Error
 }
 
 /// The text of the newest of `days` (oldest first) that has one that is not blank. The last day is asked alone: it is
-/// almost always the one.
+/// almost always the one. A text that cannot be read is told and passed over: it must not keep the earlier ones hidden.
 pub(super) async fn newest<F>(cx: &Cx, days: &[Day], read: impl Fn(Day) -> F) -> Result<Option<Dated>, Error>
 where
     F: Future<Output = Result<Option<String>, Error>>,
@@ -77,8 +79,13 @@ where
         let newest_first = || days.iter().rev().copied();
         let texts = cx.all(EFFECTS_IN_FLIGHT, newest_first().map(&read)).await;
         for (day, text) in newest_first().zip(texts) {
-            if let Some(text) = text?.filter(|text| !text::strip(text).is_empty()) {
-                return Ok(Some(Dated { day, text }));
+            match text {
+                Ok(Some(text)) if !text::strip(&text).is_empty() => return Ok(Some(Dated { day, text })),
+                Ok(_) => {}
+                Err(Error::Engine(error @ engine::error::Error::File { .. })) => {
+                    cx.emit(Level::Warning, format!("passed over: {error}"));
+                }
+                Err(error) => return Err(error),
             }
         }
     }
