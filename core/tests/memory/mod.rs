@@ -1,16 +1,23 @@
 //! A host in memory: a disk as a map, a clock that only moves when told or waited for, randomness from a counter, and HTTP
 //! answered by a function. It drives an operation as a real host does, one effect at a time.
+#![allow(dead_code, reason = "not every test file uses everything")]
+
+pub(crate) mod play;
+pub(crate) mod shell;
 
 use std::collections::BTreeMap;
 
 use azall_core::engine::effect::{
-    Answer, Effect, Entry, EntryKind, Facts, FileHead, Http, HttpAnswer, IoError, IoErrorKind,
+    Answer, Effect, Entry, EntryKind, Facts, FileHead, Http, HttpAnswer, IoError, IoErrorKind, RunScript, ScriptResult,
 };
 use azall_core::engine::error::Error;
 use azall_core::engine::event::Event;
 use azall_core::engine::op::{Op, Output};
 use azall_core::protocol::layout::{Place, Root};
 use azall_core::protocol::time::Now;
+
+/// Runs a script: what it was asked, and the script's code.
+type Scripts = Box<dyn FnMut(&RunScript, &str) -> Result<ScriptResult, IoError>>;
 
 type Web = Box<dyn FnMut(&Http) -> Result<HttpAnswer, IoError>>;
 
@@ -19,6 +26,11 @@ pub(crate) struct MemoryHost {
     pub(crate) now: Now,
     pub(crate) events: Vec<Event>,
     pub(crate) web: Web,
+    pub(crate) scripts: Scripts,
+    /// Files that are listed as this kind and cannot be read.
+    pub(crate) odd: BTreeMap<(Root, String), (EntryKind, IoErrorKind)>,
+    /// Nothing can be written.
+    pub(crate) read_only: bool,
     random: u64,
 }
 
@@ -29,6 +41,9 @@ impl MemoryHost {
             now: Now::utc(1_773_239_400_000),
             events: Vec::new(),
             web: Box::new(|_| Err(IoError::new(IoErrorKind::Unreachable, "no network here"))),
+            scripts: Box::new(|_, _| Err(IoError::new(IoErrorKind::Unsupported, "no scripts here"))),
+            odd: BTreeMap::new(),
+            read_only: false,
             random: 1,
         }
     }
@@ -53,7 +68,19 @@ impl MemoryHost {
         self.files.get(&(root, path.to_owned())).map(Vec::as_slice)
     }
 
+    /// Makes an entry of the mailboxes folder one that is no usable file.
+    pub(crate) fn spoil(&mut self, path: &str, kind: EntryKind, error: IoErrorKind) {
+        let key = (Root::Mailboxes, path.to_owned());
+        self.files.insert(key.clone(), Vec::new());
+        self.odd.insert(key, (kind, error));
+    }
+
     pub(crate) fn answer(&mut self, effect: &Effect) -> Answer {
+        let writes =
+            matches!(effect, Effect::WriteAtomic(_) | Effect::Append(_) | Effect::Rename(_) | Effect::Remove(_));
+        if self.read_only && writes {
+            return effect.failed(IoError::new(IoErrorKind::PermissionDenied, "read-only file system"));
+        }
         match effect {
             Effect::ReadFile(read) => Answer::ReadFile(self.read(&read.place)),
             Effect::ReadMany(many) => Answer::ReadMany(Ok(many
@@ -95,12 +122,19 @@ impl MemoryHost {
                 process: "1@memory".into(),
             })),
             Effect::Http(http) => Answer::Http((self.web)(http)),
+            Effect::RunScript(run) => Answer::RunScript(self.read(&run.script).and_then(|code| {
+                let code = String::from_utf8_lossy(&code).into_owned();
+                (self.scripts)(run, &code)
+            })),
             other => other.failed(IoError::new(IoErrorKind::Unsupported, "not in memory")),
         }
     }
 
     fn read(&self, place: &Place) -> Result<Vec<u8>, IoError> {
-        self.files.get(&key(place)).cloned().ok_or_else(not_found)
+        match self.odd.get(&key(place)) {
+            Some((_, kind)) => Err(IoError::new(*kind, "it cannot be read")),
+            None => self.files.get(&key(place)).cloned().ok_or_else(not_found),
+        }
     }
 
     fn list(&self, folder: &Place) -> Result<Vec<Entry>, IoError> {
@@ -109,9 +143,10 @@ impl MemoryHost {
         let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
         for ((_, file), bytes) in self.files.iter().filter(|((r, p), _)| *r == root && p.starts_with(&below)) {
             let rest = &file[below.len()..];
+            let own_kind = self.odd.get(&(root, file.clone())).map_or(EntryKind::File, |(kind, _)| *kind);
             let (name, kind) = match rest.split_once('/') {
                 Some((name, _)) => (name, EntryKind::Folder),
-                None => (rest, EntryKind::File),
+                None => (rest, own_kind),
             };
             let entry = Entry { name: name.to_owned(), kind, size: bytes.len() as u64, modified_ms: self.now.unix_ms };
             entries.insert(name.to_owned(), entry);
