@@ -142,9 +142,9 @@ impl Arguments for ReplyArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  azall inbox                 sync, then list today's messages
-  azall inbox --all --offline list every day without a sync
-  azall inbox --watch         go on, and tell of each message as it arrives")]
+  azall inbox                  sync, then list today's messages
+  azall inbox --all --offline  list every day without a sync
+  azall inbox --watch          go on, and tell of each message as it arrives")]
 pub(crate) struct InboxArgs {
     /// Another day than today
     #[arg(long, short, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with = "all")]
