@@ -9,7 +9,7 @@ use std::ffi::OsString;
 pub(super) fn join_values(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut joined: Vec<OsString> = Vec::new();
     let mut words = words.into_iter();
-    while let Some(word) = words.next() {
+    for word in words.by_ref() {
         if ends_options(&word) {
             joined.push(word);
             break;
