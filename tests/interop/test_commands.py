@@ -1,4 +1,4 @@
-"""The same command lines through both clients, each in a folder of its own: exit code, files made, meaning of the answer."""
+"""The same command lines through both clients, each in a folder of its own: exit code, files, meaning of the answer."""
 
 import json
 from collections.abc import Sequence
