@@ -249,6 +249,8 @@ agent_files! {
     lock => ".lock";
     /// What a destructive fetch handed out and has not been stored yet.
     spool => ".spool";
+    /// Room on the disk that is kept free while a destructive fetch is on its way.
+    room => ".room";
     /// When the mailbox was last synced, and what each transport said.
     sync_state => ".sync_state.json";
     /// The index of all memories.

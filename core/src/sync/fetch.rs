@@ -2,11 +2,14 @@
 //! single message of it is looked at; whatever crashes then, the next cycle goes on from the spool.
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::receive::{self, Arrival, Stored};
 use super::{Error, Mailbox, relay_call};
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::effect::IoErrorKind;
 use crate::engine::event::Level;
+use crate::protocol::config::RelayAccount;
 use crate::protocol::id::MessageId;
 use crate::protocol::layout::Place;
 use crate::protocol::relay::{self, ServerUrl};
@@ -27,50 +30,91 @@ pub struct RelayReport {
 
 /// What one relay handed out, durable in a file.
 struct Fetched {
-    file: Option<Place>,
+    file: Place,
     server: String,
     day: Day,
     body: Vec<u8>,
 }
 
-/// Fetches from all relays side by side, each answer durable at once, and stores the messages.
+/// How much room is made sure of before a relay is asked: what it hands out it has deleted.
+const ROOM_BYTES: usize = 64 * 1024;
+
+/// How long an answer that the disk has no room for is tried to be kept, and the pause between two tries.
+const FULL_PATIENCE_MS: i64 = 10 * 60 * 1000;
+const FULL_PAUSE_MS: i64 = 5_000;
+
+/// Fetches from all relays side by side, each answer durable at once, and stores the messages: those of one relay do not wait for
+/// another that is slow.
 ///
 /// # Errors
 /// When the mailbox cannot be written. A relay that fails is in its report, and the others are served.
 pub async fn fetch(mailbox: &Mailbox<'_>) -> Result<(Vec<RelayReport>, Stored), Error> {
     let relays = mailbox.config.relays();
-    let fetches = relays.iter().map(|account| async move {
-        let server = account.server.to_string();
-        let body = match relay_call::messages(mailbox.cx, account).await {
-            Ok(body) => body,
-            Err(error) => return Ok((RelayReport { server, messages: 0, problem: Some(error.to_string()) }, None)),
-        };
-        keep(mailbox, server, body).await
-    });
+    if relays.is_empty() {
+        return Ok((Vec::new(), Stored::default()));
+    }
+    // A mailbox that cannot be written asks for nothing.
+    let room = mailbox.home.room();
+    mailbox.cx.write(&room, vec![0; ROOM_BYTES]).await?;
+    let fetched = fetch_all(mailbox, relays).await;
+    mailbox.cx.remove(&room).await?;
+    fetched
+}
+
+async fn fetch_all(mailbox: &Mailbox<'_>, relays: &[RelayAccount]) -> Result<(Vec<RelayReport>, Stored), Error> {
+    let fetches = relays.iter().map(|account| fetch_from(mailbox, account));
     let mut reports = Vec::new();
     let mut stored = Stored::default();
     for outcome in mailbox.cx.all(EFFECTS_IN_FLIGHT, fetches).await {
-        let (mut report, fetched) = outcome?;
-        if let Some(fetched) = fetched {
-            let part = store(mailbox, fetched, &mut report).await?;
-            stored.add(part);
-        }
+        let (report, part) = outcome?;
+        stored.add(part);
         reports.push(report);
     }
     Ok((reports, stored))
 }
 
+async fn fetch_from(mailbox: &Mailbox<'_>, account: &RelayAccount) -> Result<(RelayReport, Stored), Error> {
+    let mut report = RelayReport { server: account.server.to_string(), messages: 0, problem: None };
+    let body = match relay_call::messages(mailbox.cx, account).await {
+        Ok(body) => body,
+        Err(error) => {
+            report.problem = Some(error.to_string());
+            return Ok((report, Stored::default()));
+        }
+    };
+    let stored = match keep(mailbox, &report.server, body).await? {
+        Some(fetched) => store(mailbox, fetched, &mut report).await?,
+        None => Stored::default(),
+    };
+    Ok((report, stored))
+}
+
 /// Makes a relay's answer durable, unless there is nothing in it.
-async fn keep(mailbox: &Mailbox<'_>, server: String, body: Vec<u8>) -> Result<(RelayReport, Option<Fetched>), Error> {
-    let report = RelayReport { server: server.clone(), messages: 0, problem: None };
+async fn keep(mailbox: &Mailbox<'_>, server: &str, body: Vec<u8>) -> Result<Option<Fetched>, Error> {
     if is_empty_list(&body) {
-        return Ok((report, None));
+        return Ok(None);
     }
     let (cx, now) = (mailbox.cx, mailbox.cx.now());
     let name = format!("{}-{}", now.unix_ms, text::hex(&cx.random::<4>().await?));
     let file = mailbox.home.spool().join(&name)?;
-    cx.write_private(&file, spool::encode(&server, now, &body)).await?;
-    Ok((report, Some(Fetched { file: Some(file), server, day: now.day(), body })))
+    cx.remove(&mailbox.home.room()).await?;
+    let give_up_ms = now.unix_ms.saturating_add(FULL_PATIENCE_MS);
+    while let Err(error) = cx.write_private(&file, spool::encode(server, now, &body)).await {
+        if error.io_kind() != Some(IoErrorKind::StorageFull) || cx.now().unix_ms >= give_up_ms {
+            return Err(error.into());
+        }
+        let size = body.len();
+        cx.emit(
+            Level::Warning,
+            format!(
+                "the disk is full, and {server} has deleted the {size} bytes that it handed out: free some space now, it is tried again"
+            ),
+        );
+        if !cx.sleep_ms(FULL_PAUSE_MS).await {
+            return Err(error.into());
+        }
+    }
+    Ok(Some(Fetched { file, server: server.to_owned(), day: now.day(), body }))
 }
 
 /// Stores what earlier cycles fetched and did not finish.
@@ -89,8 +133,7 @@ pub async fn resume(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
         match spool::decode(&bytes) {
             Ok(whole) => {
                 let mut report = RelayReport { server: whole.server.clone(), messages: 0, problem: None };
-                let fetched =
-                    Fetched { file: Some(file), server: whole.server, day: whole.day, body: whole.body.to_vec() };
+                let fetched = Fetched { file, server: whole.server, day: whole.day, body: whole.body.to_vec() };
                 stored.add(store(mailbox, fetched, &mut report).await?);
                 if let Some(problem) = report.problem {
                     cx.emit(Level::Warning, problem);
@@ -113,7 +156,8 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
         Ok(list) => list,
         Err(error) => {
             report.problem = Some(error);
-            return set_aside(mailbox, file).await;
+            set_aside(mailbox, &file, &body).await?;
+            return Ok(Stored::default());
         }
     };
     let mut problems: Vec<String> = list.damage.into_iter().collect();
@@ -135,22 +179,19 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
         let more =
             if problems.len() > 1 { format!(" (and {} more like it)", problems.len() - 1) } else { String::new() };
         report.problem = Some(format!("{server}: {first}{more}; the answer is kept in .spool"));
-        set_aside(mailbox, file).await?;
+        set_aside(mailbox, &file, &body).await?;
         return Ok(stored);
     }
-    if let Some(file) = file {
-        mailbox.cx.remove(&file).await?;
-    }
+    mailbox.cx.remove(&file).await?;
     Ok(stored)
 }
 
-/// Keeps an answer that could not be understood, out of the way of the next cycle.
-async fn set_aside(mailbox: &Mailbox<'_>, file: Option<Place>) -> Result<Stored, Error> {
-    if let Some(file) = file {
-        let aside = mailbox.home.spool().join(&format!("{}.damaged", file.path.file_name()))?;
-        mailbox.cx.rename(&file, &aside).await?;
-    }
-    Ok(Stored::default())
+/// Keeps an answer that could not be understood, out of the way of the next cycle. It is named by what is in it: a relay that says
+/// the same in every cycle fills no disk.
+async fn set_aside(mailbox: &Mailbox<'_>, file: &Place, body: &[u8]) -> Result<(), Error> {
+    let name = text::hex(Sha256::digest(body).get(..8).unwrap_or_default());
+    let aside = mailbox.home.spool().join(&format!("{name}.damaged"))?;
+    Ok(mailbox.cx.rename(file, &aside).await?)
 }
 
 /// The messages in a relay's answer.

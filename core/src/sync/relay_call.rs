@@ -60,14 +60,14 @@ pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &Paylo
 }
 
 /// Fetches what waits at a relay: the body of its answer, which the relay has deleted by then. An answer that is a refusal,
-/// or no list of messages at all, is an error.
+/// or no JSON object (a login page, say), is an error: it hands out nothing.
 ///
 /// # Errors
 /// What the relay says, or that it cannot be reached.
 pub async fn messages(cx: &Cx, account: &RelayAccount) -> Result<Vec<u8>, RelayError> {
     let request = relay::messages(&account.server, token(account)?);
     let answer = call(cx, &account.server, request, MESSAGES_LIMIT, FETCH_TIMEOUT_MS).await?;
-    if (200..300).contains(&answer.status) {
+    if (200..300).contains(&answer.status) && answer.body.trim_ascii_start().starts_with(b"{") {
         return Ok(answer.body);
     }
     match relay::parse_messages(&account.server, reply(&answer)) {
