@@ -10,6 +10,7 @@ use crate::command::trust::{
     Bound, BoundAll, Revoked, TrustBind, TrustBindAll, TrustBindLocal, TrustGen, TrustRevoke, TrustState, TrustStatus,
     TrustToken, TrustVerified, TrustVerify,
 };
+use crate::protocol::text;
 
 #[derive(Debug, Args)]
 #[command(
@@ -144,14 +145,20 @@ impl Arguments for TrustStatusArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  azall trust-revoke --yes")]
 pub(crate) struct TrustRevokeArgs {
-    /// It is meant
+    /// It is meant; the word REVOKE on standard input says so too
     #[arg(long, short)]
     yes: bool,
 }
 
 impl Arguments for TrustRevokeArgs {
-    fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(TrustRevoke { yes: self.yes }.into())
+    fn sources(&self) -> Vec<Source> {
+        if self.yes { Vec::new() } else { vec![Source::StdinIfPiped] }
+    }
+
+    fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {
+        let word = inputs.take().map(|input| input.text());
+        let yes = self.yes || word.is_some_and(|word| text::strip(&word) == "REVOKE");
+        Ok(TrustRevoke { yes }.into())
     }
 }
 
@@ -189,10 +196,19 @@ impl Show for BoundAll {
         for agent in &self.bound {
             page.styled(Style::Good, "  BOUND ").line(&format!("{agent} -> {}", self.owner));
         }
+        for agent in &self.kept {
+            page.styled(Style::Good, "  BOUND ").line(&format!("{agent} -> {} already", self.owner));
+        }
         for (agent, why) in &self.refused {
             page.styled(Style::Caution, "  NOT BOUND ").line(&format!("{agent}: {why}"));
         }
-        page.line(&format!("{} bound to {}, {} not", self.bound.len(), self.owner, self.refused.len()));
+        page.line(&format!(
+            "{} bound to {}, {} before, {} not",
+            self.bound.len(),
+            self.owner,
+            self.kept.len(),
+            self.refused.len()
+        ));
     }
 }
 

@@ -28,6 +28,16 @@ pub enum Error {
         /// What the host said.
         source: IoError,
     },
+    /// Another process holds the mailbox and did not let go.
+    #[error(
+        "the mailbox is in use by another process (lock {path}, held until {until}); try again, or remove the lock if no azall runs"
+    )]
+    Locked {
+        /// The lock file.
+        path: String,
+        /// When the lock expires, UTC.
+        until: String,
+    },
     /// The keyring is damaged: nothing is received until it is mended, since every key would look new.
     #[error("{path}: {source}")]
     Keyring {
@@ -160,11 +170,14 @@ impl Error {
     /// The same error with the place that it is about as people know it: the engine knows only where below a root it is.
     #[must_use]
     pub fn located(self, shown: impl Fn(&Place) -> String) -> Self {
-        use engine::error::Error::File;
+        use engine::error::Error::{File, Locked};
         match self {
             Self::Engine(File { action, place, source })
             | Self::Sync(sync::Error::Engine(File { action, place, source })) => {
                 Self::File { action, path: shown(&place), source }
+            }
+            Self::Engine(Locked { place, until }) | Self::Sync(sync::Error::Engine(Locked { place, until })) => {
+                Self::Locked { path: shown(&place), until }
             }
             Self::Sync(sync::Error::Keyring { place, source }) => Self::Keyring { path: shown(&place), source },
             other => other,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::lock;
 use crate::protocol::identity::Identity;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
@@ -185,10 +186,11 @@ pub async fn doctor(session: &mut Session, _: Doctor) -> Result<Diagnosis, Error
     }
     if let Err(error) = session.enter().await {
         let mend = "use the config that this mailbox was made with";
-        diagnosis.add(Health::Fault, error.to_string(), Some(mend));
+        diagnosis.add(Health::Fault, session.located(error).to_string(), Some(mend));
         return Ok(diagnosis);
     }
     diagnosis.add(Health::Good, format!("{}: agent {}", session.config_shown, session.address()), None);
+    check_writing(session, &mut diagnosis).await;
     check_files(session, &mut diagnosis).await?;
     check_mail(session, &mut diagnosis).await?;
     for transport in transports(session).await? {
@@ -198,6 +200,15 @@ pub async fn doctor(session: &mut Session, _: Doctor) -> Result<Diagnosis, Error
         diagnosis.add(state, what, (!transport.reachable).then_some(mend));
     }
     Ok(diagnosis)
+}
+
+/// Whether the mailbox can be written: the lock is taken and let go.
+async fn check_writing(session: &Session, diagnosis: &mut Diagnosis) {
+    let nothing = async { Ok::<_, Error>(()) };
+    if let Err(error) = lock::locked(&session.cx, &session.home.lock(), nothing).await {
+        let mend = "nothing is received or sent until this is mended";
+        diagnosis.add(Health::Fault, session.located(error).to_string(), Some(mend));
+    }
 }
 
 async fn check_files(session: &Session, diagnosis: &mut Diagnosis) -> Result<(), Error> {

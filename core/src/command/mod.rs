@@ -147,6 +147,6 @@ pub fn start(command: Command, context: Context) -> Op<Outcome, Error> {
     Op::start(move |cx| async move {
         let mut session = Session::new(cx, context);
         let outcome = run(command, &mut session).await;
-        outcome.map_err(|error| error.located(|place| session.shown(place)))
+        outcome.map_err(|error| session.located(error))
     })
 }

@@ -117,7 +117,7 @@ impl Outcome {
             Self::Verified(outcome) => outcome.exit_code(),
             Self::Diagnosis(outcome) => outcome.exit_code(),
             Self::Scripts(outcome) => outcome.exit_code(),
-            Self::BoundAll(outcome) => outcome.exit_code(),
+            Self::BoundAll(outcome) => outcome.code,
             _ => 0,
         }
     }

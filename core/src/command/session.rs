@@ -128,6 +128,12 @@ impl Session {
         }
     }
 
+    /// An error with the paths in it as people know them.
+    #[must_use]
+    pub fn located(&self, error: Error) -> Error {
+        error.located(|place| self.shown(place))
+    }
+
     /// Makes sure that there is a config and that this mailbox is this config's. Every command that touches the mailbox
     /// begins with it; the very first one makes the config, so that it already works.
     ///
@@ -288,6 +294,14 @@ impl Session {
             self.config = config;
         }
         Ok(())
+    }
+
+    /// Reads the config again, as [`Session::reload`]; where that fails, says so and goes on with the old one.
+    pub async fn reload_or_tell(&mut self) {
+        if let Err(error) = self.reload().await {
+            let what = format!("the config cannot be read, the old one is used on: {error}");
+            self.cx.emit(Level::Warning, what);
+        }
     }
 
     /// Today, where the agent is.

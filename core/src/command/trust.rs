@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::config::AgentKey;
-use crate::protocol::layout::{AgentHome, Place};
+use crate::protocol::layout::AgentHome;
 use crate::protocol::text;
 use crate::protocol::trust::{
     BindRefusal, Binding, BindingError, Expected, MachineFingerprint, Nonce, NoncesError, PendingToken, Token,
@@ -30,19 +30,22 @@ pub enum TrustError {
     /// A token was refused.
     #[error("REJECTED: {0}")]
     Refused(#[from] BindRefusal),
+    /// A token that was to be checked is not good.
+    #[error("INVALID: {0}")]
+    Invalid(TokenRefusal),
     /// The binding file is damaged; it is never taken for no binding.
-    #[error("{place}: {source}")]
+    #[error("{path}: {source}")]
     Binding {
         /// The file.
-        place: Place,
+        path: String,
         /// What is wrong with it.
         source: BindingError,
     },
     /// The file of used nonces is damaged; it is never taken for empty.
-    #[error("{place}: {source}")]
+    #[error("{path}: {source}")]
     Nonces {
         /// The file.
-        place: Place,
+        path: String,
         /// What is wrong with it.
         source: NoncesError,
     },
@@ -169,12 +172,12 @@ pub struct TrustVerified {
 /// Checks a token without using it up.
 ///
 /// # Errors
-/// [`TrustError::Refused`] with the reason.
+/// [`TrustError::Invalid`] with the reason.
 pub async fn verify(session: &mut Session, arguments: TrustVerify) -> Result<TrustVerified, Error> {
     session.enter().await?;
     let agent = Agent::named(session, None).await?;
     let machine = this_machine(session).await?;
-    let token = check_text(&arguments.token, &agent.expected(session, &machine)).map_err(refused)?;
+    let token = check_text(&arguments.token, &agent.expected(session, &machine)).map_err(TrustError::Invalid)?;
     let nonces = agent.nonces(session).await?;
     Ok(TrustVerified {
         valid: true,
@@ -183,10 +186,6 @@ pub async fn verify(session: &mut Session, arguments: TrustVerify) -> Result<Tru
         created: token.created(),
         used: nonces.contains(token.nonce()),
     })
-}
-
-fn refused(refusal: TokenRefusal) -> TrustError {
-    TrustError::Refused(BindRefusal::Token(refusal))
 }
 
 /// Binds the agent to an owner.
@@ -259,18 +258,15 @@ pub struct TrustBindAll {
 pub struct BoundAll {
     /// The owner.
     pub owner: String,
-    /// Agents that are bound to it now.
+    /// Agents that were bound to it.
     pub bound: Vec<String>,
-    /// Agents that are not: why.
+    /// Agents that were its own already.
+    pub kept: Vec<String>,
+    /// Agents that are not its own: why.
     pub refused: Vec<(String, String)>,
-}
-
-impl BoundAll {
-    /// 1 when an agent could not be bound, 0 otherwise.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        u8::from(!self.refused.is_empty() && self.bound.is_empty())
-    }
+    /// The exit code: 0, or that of the gravest refusal.
+    #[serde(skip)]
+    pub code: u8,
 }
 
 /// Binds every agent whose key lies in this mailboxes folder.
@@ -279,19 +275,32 @@ impl BoundAll {
 /// When the folder cannot be listed. What an agent says against it is in the outcome.
 pub async fn bind_all(session: &mut Session, arguments: TrustBindAll) -> Result<BoundAll, Error> {
     session.enter().await?;
-    let mut outcome = BoundAll { owner: arguments.owner.clone(), bound: Vec::new(), refused: Vec::new() };
+    let TrustBindAll { owner, force } = arguments;
+    let mut outcome = BoundAll { owner, bound: Vec::new(), kept: Vec::new(), refused: Vec::new(), code: 0 };
     for address in session.mailbox().neighbours().await? {
         let name = address.to_string();
-        let bound = match Agent::named(session, Some(&name)).await {
-            Ok(agent) => agent.bind_locally(session, &arguments.owner, arguments.force).await,
-            Err(error) => Err(error),
-        };
-        match bound {
-            Ok(bound) => outcome.bound.push(bound.agent),
-            Err(error) => outcome.refused.push((name, error.to_string())),
+        match bind_one(session, &name, &outcome.owner, force).await {
+            Ok(true) => outcome.bound.push(name),
+            Ok(false) => outcome.kept.push(name),
+            // A folder without a key is no agent's.
+            Err(Error::Trust(TrustError::NoSuchAgent { .. })) => {}
+            Err(error) => {
+                outcome.code = outcome.code.max(error.exit_code());
+                outcome.refused.push((name, error.to_string()));
+            }
         }
     }
     Ok(outcome)
+}
+
+/// Binds an agent by its name; false when it is the owner's already.
+async fn bind_one(session: &Session, name: &str, owner: &str, force: bool) -> Result<bool, Error> {
+    let agent = Agent::named(session, Some(name)).await?;
+    let is_kept = |binding: &Binding| binding.is_locked() && binding.owner() == text::strip(owner);
+    if !force && agent.binding(session).await?.as_ref().is_some_and(is_kept) {
+        return Ok(false);
+    }
+    agent.bind_locally(session, owner, force).await.map(|_| true)
 }
 
 /// Shows the binding.
@@ -411,13 +420,13 @@ impl Agent {
     async fn binding(&self, session: &Session) -> Result<Option<Binding>, Error> {
         let place = self.home.trust();
         let Some(bytes) = session.cx.read(&place).await? else { return Ok(None) };
-        Ok(Some(Binding::parse(&bytes).map_err(|source| TrustError::Binding { place, source })?))
+        Ok(Some(Binding::parse(&bytes).map_err(|source| TrustError::Binding { path: session.shown(&place), source })?))
     }
 
     async fn nonces(&self, session: &Session) -> Result<UsedNonces, Error> {
         let place = self.home.used_nonces();
         let Some(bytes) = session.cx.read(&place).await? else { return Ok(UsedNonces::default()) };
-        Ok(UsedNonces::parse(&bytes).map_err(|source| TrustError::Nonces { place, source })?)
+        Ok(UsedNonces::parse(&bytes).map_err(|source| TrustError::Nonces { path: session.shown(&place), source })?)
     }
 
     fn already_bound(&self, binding: &Binding) -> TrustError {
