@@ -147,9 +147,9 @@ impl Arguments for ReplyArgs {
   azall inbox --watch          go on, and tell of each message as it arrives")]
 pub(crate) struct InboxArgs {
     /// Another day than today
-    #[arg(long, short, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with = "all")]
+    #[arg(long, short, value_name = "YYYY-MM-DD", value_parser = parse_day)]
     date: Option<Day>,
-    /// Every day
+    /// Every day, whatever --date says
     #[arg(long)]
     all: bool,
     /// Do not sync first
@@ -159,7 +159,7 @@ pub(crate) struct InboxArgs {
     #[arg(long)]
     unread: bool,
     /// Go on, and tell of each message as it arrives
-    #[arg(long, conflicts_with = "offline")]
+    #[arg(long, conflicts_with_all = ["offline", "date"])]
     watch: bool,
 }
 
@@ -349,6 +349,9 @@ fn show_rows_by_day(rows: &[Row], page: &mut Page) {
 
 impl Show for InboxListing {
     fn show(&self, page: &mut Page) {
+        if self.watched {
+            return;
+        }
         let when = self.date.map_or_else(|| "every day".to_owned(), |day| day.to_string());
         page.styled_line(Style::Strong, &format!("INBOX of {} | {when}", self.agent));
         if self.messages.is_empty() {

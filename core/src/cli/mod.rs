@@ -361,13 +361,13 @@ pub fn show(outcome: &Outcome, json: bool, color: bool) -> String {
     page.into_text()
 }
 
-/// An event as a line for standard error.
+/// An event as a line for standard error; a [`Level::Result`] goes to standard output, and nowhere with `--json`.
 #[must_use]
 pub fn show_event(event: &Event, color: bool) -> String {
     let mut page = Page::new(color);
     match event.level {
         Level::Detail => page.styled_line(Style::Faint, &event.text),
-        Level::Info => page.line(&event.text),
+        Level::Info | Level::Result => page.line(&event.text),
         Level::Warning => page.styled(Style::Caution, "warning:").text(" ").line(&event.text),
     };
     page.into_text()

@@ -34,13 +34,17 @@ pub struct DaemonOutcome {
     pub delivered: usize,
     /// What each relay said in the last cycle.
     pub relays: Vec<crate::sync::fetch::RelayReport>,
+    /// Whether it was to be one cycle only.
+    #[serde(skip)]
+    pub once: bool,
 }
 
 impl DaemonOutcome {
-    /// 1 when the last thing it did failed, 0 otherwise.
+    /// 1 when no cycle succeeded, or when a relay failed in the only one; 0 otherwise.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        u8::from(self.cycles == self.failed && self.failed > 0)
+        let no_success = self.cycles == self.failed && self.failed > 0;
+        u8::from(no_success || (self.once && self.relays.iter().any(|relay| relay.problem.is_some())))
     }
 }
 
@@ -50,16 +54,18 @@ impl DaemonOutcome {
 /// When the mailbox cannot be entered at all. With `once`, also what the one cycle fails with.
 pub async fn daemon(session: &mut Session, daemon: Daemon) -> Result<DaemonOutcome, Error> {
     session.enter().await?;
-    let mut outcome = DaemonOutcome::default();
-    let mut failures_in_a_row = 0_u32;
+    let mut outcome = DaemonOutcome { once: daemon.once, ..DaemonOutcome::default() };
+    let mut pause = Pause::default();
     loop {
         match cycle(session, &mut outcome).await {
-            Ok(()) => failures_in_a_row = 0,
+            Ok(()) => pause.succeeded(),
+            // Told to stop in the middle of a cycle: what is not done waits for the next run.
+            Err(_) if session.cx.is_cancelled() => return Ok(outcome),
             Err(error) if daemon.once => return Err(error),
             Err(error) => {
                 outcome.failed += 1;
-                failures_in_a_row += 1;
-                session.cx.emit(Level::Warning, format!("sync failed: {error}"));
+                pause.failed();
+                session.cx.emit(Level::Warning, format!("sync failed: {}", session.located(error)));
             }
         }
         outcome.cycles += 1;
@@ -68,14 +74,11 @@ pub async fn daemon(session: &mut Session, daemon: Daemon) -> Result<DaemonOutco
         }
         let interval_ms =
             daemon.interval.map_or(session.config.sync_interval_ms(), |seconds| u64::from(seconds) * 1000);
-        let interval_ms = i64::try_from(interval_ms).unwrap_or(i64::MAX);
-        if !session.cx.sleep_ms(pause_ms(interval_ms, failures_in_a_row)).await || session.cx.is_cancelled() {
+        if !session.cx.sleep_ms(pause.before_next_ms(interval_ms)).await || session.cx.is_cancelled() {
             return Ok(outcome);
         }
         // The config may have been changed meanwhile: a filter, a new relay.
-        if let Err(error) = session.reload().await {
-            session.cx.emit(Level::Warning, format!("the config cannot be read, the old one is used on: {error}"));
-        }
+        session.reload_or_tell().await;
     }
 }
 
@@ -94,10 +97,27 @@ async fn cycle(session: &Session, outcome: &mut DaemonOutcome) -> Result<(), Err
     Ok(())
 }
 
-/// The pause before the next cycle: the interval, doubled for each failure in a row up to a bound.
-fn pause_ms(interval_ms: i64, failures_in_a_row: u32) -> i64 {
-    let factor = 1_i64.checked_shl(failures_in_a_row.min(16)).unwrap_or(1);
-    interval_ms.max(1000).saturating_mul(factor).min(LONGEST_PAUSE_MS.max(interval_ms))
+/// The pause between cycles: the interval, doubled for each failure in a row up to a bound.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    failures_in_a_row: u32,
+}
+
+impl Pause {
+    pub(super) const fn succeeded(&mut self) {
+        self.failures_in_a_row = 0;
+    }
+
+    pub(super) const fn failed(&mut self) {
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+    }
+
+    /// Milliseconds before the next cycle, where the config says `interval_ms`.
+    pub(super) fn before_next_ms(&self, interval_ms: u64) -> i64 {
+        let interval_ms = i64::try_from(interval_ms).unwrap_or(i64::MAX);
+        let factor = 1_i64.checked_shl(self.failures_in_a_row.min(16)).unwrap_or(1);
+        interval_ms.max(1000).saturating_mul(factor).min(LONGEST_PAUSE_MS.max(interval_ms))
+    }
 }
 
 #[cfg(test)]
@@ -106,10 +126,14 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound() {
-        assert_eq!(pause_ms(10_000, 0), 10_000);
-        assert_eq!(pause_ms(10_000, 2), 40_000);
-        assert_eq!(pause_ms(10_000, 40), LONGEST_PAUSE_MS);
-        assert_eq!(pause_ms(0, 0), 1_000);
-        assert_eq!(pause_ms(3_600_000, 3), 3_600_000);
+        for (interval_ms, failures_in_a_row, expected) in [
+            (10_000, 0, 10_000),
+            (10_000, 2, 40_000),
+            (10_000, 40, LONGEST_PAUSE_MS),
+            (0, 0, 1_000),
+            (3_600_000, 3, 3_600_000),
+        ] {
+            assert_eq!(Pause { failures_in_a_row }.before_next_ms(interval_ms), expected);
+        }
     }
 }

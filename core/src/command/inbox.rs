@@ -7,8 +7,10 @@ use crate::protocol::envelope::Opened;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::Message;
 use crate::protocol::time::Day;
-use crate::sync::{self, Report, receive};
+use crate::sync::receive::{self, Received};
+use crate::sync::{self, Report};
 
+use super::daemon::Pause;
 use super::error::Error;
 use super::index;
 use super::mail::{self, Damaged, Row};
@@ -49,6 +51,9 @@ pub struct InboxListing {
     pub unchecked: usize,
     /// What the sync did, unless it was left out.
     pub sync: Option<Report>,
+    /// Whether each message was told of already.
+    #[serde(skip)]
+    pub watched: bool,
 }
 
 /// Lists the inbox.
@@ -58,11 +63,11 @@ pub struct InboxListing {
 pub async fn inbox(session: &mut Session, inbox: Inbox) -> Result<InboxListing, Error> {
     session.enter().await?;
     let sync = if inbox.offline { None } else { Some(sync_and_index(session).await?) };
+    if inbox.watch {
+        return watch(session, &inbox).await;
+    }
     let mut listing = list(session, &inbox).await?;
     listing.sync = sync;
-    if inbox.watch {
-        watch(session).await?;
-    }
     Ok(listing)
 }
 
@@ -95,7 +100,8 @@ async fn list(session: &Session, inbox: &Inbox) -> Result<InboxListing, Error> {
     verify_some(session, &mut messages).await?;
     let unread = messages.iter().filter(|row| row.unread).count();
     let unchecked = messages.iter().filter(|row| row.verdict.is_none()).count();
-    Ok(InboxListing { agent: session.address().to_string(), date, messages, damaged, unread, unchecked, sync: None })
+    let agent = session.address().to_string();
+    Ok(InboxListing { agent, date, messages, damaged, unread, unchecked, sync: None, watched: false })
 }
 
 /// Verifies the newest of the messages that nobody has verified yet; nothing is written.
@@ -126,16 +132,40 @@ async fn verify_some(session: &Session, messages: &mut [Row]) -> Result<(), Erro
     Ok(())
 }
 
-/// Syncs again and again and tells of each message, until the host stops it.
-async fn watch(session: &Session) -> Result<(), Error> {
-    let interval_ms = i64::try_from(session.config.sync_interval_ms()).unwrap_or(i64::MAX);
-    while session.cx.sleep_ms(interval_ms).await {
-        for message in sync_and_index(session).await?.received {
-            session.cx.emit(
-                Level::Info,
-                format!("{} from {}: {} ({})", message.id, message.from, message.subject, message.verdict),
-            );
+/// Tells of each message: those that are there, then each as it arrives, until the host stops it. Then it gives the list of all that
+/// it told of. A cycle that fails is told and tried again later.
+async fn watch(session: &mut Session, inbox: &Inbox) -> Result<InboxListing, Error> {
+    let mut listing = list(session, inbox).await?;
+    for row in &listing.messages {
+        session.cx.emit(Level::Result, row.line());
+    }
+    let mut pause = Pause::default();
+    while session.cx.sleep_ms(pause.before_next_ms(session.config.sync_interval_ms())).await {
+        session.reload_or_tell().await;
+        let received = match sync_and_index(session).await {
+            Ok(report) => report.received,
+            Err(error) => {
+                pause.failed();
+                session.cx.emit(Level::Warning, format!("sync failed: {}", session.located(error)));
+                continue;
+            }
+        };
+        pause.succeeded();
+        for row in rows(session, &received).await? {
+            session.cx.emit(Level::Result, row.line());
+            listing.messages.push(row);
         }
     }
-    Ok(())
+    listing.unread = listing.messages.iter().filter(|row| row.unread).count();
+    listing.watched = true;
+    Ok(listing)
+}
+
+/// The rows of messages that have just come into the inbox.
+async fn rows(session: &Session, received: &[Received]) -> Result<Vec<Row>, Error> {
+    let mut days: Vec<Day> = received.iter().map(|message| message.day).collect();
+    days.sort_unstable();
+    days.dedup();
+    let is_new = |row: &Row| received.iter().any(|new| new.day == row.location.day && new.id == row.location.id);
+    Ok(mail::list(session, &days, &[Folder::Inbox]).await?.messages.into_iter().filter(is_new).collect())
 }

@@ -67,6 +67,16 @@ pub struct Row {
     pub verdict: Option<Verdict>,
 }
 
+impl Row {
+    /// The message on one line, for whoever watches the inbox.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let subject = if self.subject.is_empty() { "(no subject)" } else { &self.subject };
+        let verdict = self.verdict.as_ref().map_or_else(|| "unchecked".to_owned(), ToString::to_string);
+        format!("{}  {}  {}: {subject}  ({verdict})", self.date, self.location.id, self.from)
+    }
+}
+
 /// A file among messages that is none.
 #[derive(Clone, Debug, Serialize)]
 pub struct Damaged {
@@ -212,6 +222,9 @@ fn subjects<'a>(head: &'a Head<'_>) -> Subjects<'a> {
 /// # Errors
 /// [`Error::NoSuchMessage`], [`Error::AmbiguousId`].
 pub(super) async fn find(session: &Session, id: &str, days: &[Day], folders: &[Folder]) -> Result<Location, Error> {
+    if id.is_empty() {
+        return Err(Error::NoSuchMessage { id: String::new() });
+    }
     let places = days.iter().rev().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
     let listed = session
         .cx

@@ -112,8 +112,8 @@ pub async fn reply(session: &mut Session, reply: Reply) -> Result<Sent, Error> {
 
 fn recipients_of_reply(session: &Session, message: &Message, all: bool) -> Result<(Vec<Address>, Vec<Address>), Error> {
     let value = |name| message.headers.value(name).unwrap_or_default();
-    let mine = session.mailbox().addresses();
-    let is_mine = |address: &Address| mine.iter().any(|mine| mine.same_as(address));
+    let mailbox = session.mailbox();
+    let is_mine = |address: &Address| mailbox.is_mine(address);
     let sender = Address::parse(value("From"))?;
     // An answer to what I sent goes on to those whom I sent it to.
     let to = if is_mine(&sender) && !value("To").is_empty() { Address::parse_list(value("To"))? } else { vec![sender] };

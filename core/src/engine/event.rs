@@ -10,6 +10,9 @@ pub enum Level {
     Info,
     /// Something went wrong that did not stop the operation.
     Warning,
+    /// A line of the result, of a command that gives it bit by bit as it goes on. Where one document at the end is wanted instead,
+    /// it is dropped: the document holds it too.
+    Result,
 }
 
 /// A line for whoever watches. Its text may quote text from outside: a host neutralises it before it reaches a terminal.

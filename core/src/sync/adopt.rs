@@ -156,5 +156,5 @@ async fn adopt_one(
         }
         cx.rename(&place, &home.message(day, Folder::Held, id)).await?;
     }
-    Ok(Adopted::As(Received { id: id.clone(), folder, from, subject, verdict }))
+    Ok(Adopted::As(Received { day, id: id.clone(), folder, from, subject, verdict }))
 }

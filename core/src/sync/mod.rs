@@ -150,6 +150,14 @@ impl Mailbox<'_> {
         mine
     }
 
+    /// Whether an address is mine, under the name that relays know it by too: to them `alice` is `alice.agenttalk`.
+    #[must_use]
+    pub fn is_mine(&self, address: &Address) -> bool {
+        let on_relays = plan::relay_name(address);
+        let is_it = |mine: &Address| mine.same_as(address) || on_relays.as_ref().is_some_and(|name| mine.same_as(name));
+        self.addresses().iter().any(is_it)
+    }
+
     /// The days of this mailbox, oldest first.
     ///
     /// # Errors

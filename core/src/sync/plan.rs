@@ -29,7 +29,7 @@ pub fn routes(recipient: &Address, neighbours: &[Address], relays: &[RelayAccoun
 }
 
 /// The recipient as relays know it: every address without an `@`, with `.agenttalk` at its end.
-fn relay_name(recipient: &Address) -> Option<Address> {
+pub(super) fn relay_name(recipient: &Address) -> Option<Address> {
     if recipient.as_str().contains('@') {
         return None;
     }

@@ -53,6 +53,8 @@ pub struct Arrival {
 /// A message that was stored.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Received {
+    /// The day that it lies under.
+    pub day: Day,
     /// Its id here.
     pub id: MessageId,
     /// Where it lies: the inbox, or held back.
@@ -251,6 +253,7 @@ impl<'a> Desk<'a> {
         self.seen.insert(&key);
         self.seen.insert(&transport_key);
         let received = Received {
+            day: self.day,
             id: id.clone(),
             folder,
             from: signed.map_or_else(|| header_value(&arrival.from), |signed| signed.from.to_string()),
@@ -392,8 +395,7 @@ pub(super) fn judge(
         verdict.peer = Some(keyring.standing(&from, fingerprint, origin == Origin::Valid).peer());
     }
     if let Some(signed) = opened.signed_headers().filter(|_| origin == Origin::Valid) {
-        let mine = mailbox.addresses();
-        let is_mine = |to: &Address| mine.iter().any(|mine| mine.same_as(to));
+        let is_mine = |address: &Address| mailbox.is_mine(address);
         // What I sent is in order wherever it went.
         verdict.misaddressed = !signed.to.iter().chain(&signed.cc).any(is_mine) && !is_mine(&signed.from);
     }
