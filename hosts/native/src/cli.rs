@@ -183,12 +183,14 @@ fn run_op<T>(mut op: Op<T, Error>, host: &Host, manner: Manner) -> Result<T, Err
     drive(&mut op, host, |event| tell(&event, manner))
 }
 
-/// Shows an event on standard error.
+/// Shows an event: notices on standard error, a part of the result on standard output.
 fn tell(event: &Event, manner: Manner) {
-    if event.level == Level::Detail && !manner.verbose {
-        return;
-    }
-    let _ = io::stderr().write_all(cli::show_event(event, manner.color_of_notices).as_bytes());
+    let _ = match event.level {
+        Level::Detail if !manner.verbose => Ok(()),
+        Level::Result if manner.json => Ok(()),
+        Level::Result => io::stdout().write_all(cli::show_event(event, manner.color).as_bytes()),
+        _ => io::stderr().write_all(cli::show_event(event, manner.color_of_notices).as_bytes()),
+    };
 }
 
 /// Writes what the outcome has for a file, prints the outcome, and gives the exit code.

@@ -11,9 +11,9 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use azall_core::engine::effect::{Answer, Effect, WriteAtomic};
+use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtomic};
 use azall_core::engine::error::Error;
 use azall_core::engine::event::Event;
 use azall_core::engine::op::{EffectId, Op, Output};
@@ -26,18 +26,22 @@ use crate::host::Host;
 /// The most requests and scripts at once; more wait their turn.
 const MOST_THREADS: usize = 16;
 
+/// How long requests and scripts may still take once the operation is to stop. What a relay is handing out it may have deleted, so
+/// they are not cut off at once; a service manager kills after ten seconds.
+const GRACE: Duration = Duration::from_secs(8);
+
 /// Runs an operation to its end. When the host's [`Interrupt`](crate::interrupt::Interrupt) is raised, the operation
-/// is asked once to stop.
+/// is asked once to stop, and requests that are not answered soon after fail.
 ///
 /// # Errors
 /// The operation's own; and [`Error::Host`] when the system gives this process no thread or file descriptor, or an
 /// answer is not taken.
 pub fn drive<T, E: From<Error>>(op: &mut Op<T, E>, host: &Host, mut on_event: impl FnMut(Event)) -> Result<T, E> {
     let mut work = Work::default();
-    let mut is_cancelled = false;
+    let mut give_up_at: Option<Instant> = None;
     loop {
-        if host.interrupt().is_raised() && !is_cancelled {
-            is_cancelled = true;
+        if host.interrupt().is_raised() && give_up_at.is_none() {
+            give_up_at = Some(Instant::now() + GRACE);
             op.cancel();
         }
         let mut asked = Vec::new();
@@ -50,7 +54,7 @@ pub fn drive<T, E: From<Error>>(op: &mut Op<T, E>, host: &Host, mut on_event: im
             }
         };
         let answers = if asked.is_empty() {
-            work.wait(host, deadline, is_cancelled).map_err(broken)?
+            work.wait(host, deadline, give_up_at).map_err(broken)?
         } else {
             work.start(host, Round::sort(asked)).map_err(broken)?
         };
@@ -109,6 +113,8 @@ struct Work {
     in_flight: usize,
     threads: usize,
     queued: VecDeque<(EffectId, Effect)>,
+    /// Requests and scripts that somebody waits for, each with its answer if it is given up.
+    slow: Vec<(EffectId, Answer)>,
 }
 
 impl Work {
@@ -125,7 +131,11 @@ impl Work {
             let job = move |host: &Host| vec![(id, host.answer(&effect))];
             if is_alone { answers = job(host) } else { self.start_on_pool(host, job)? }
         }
-        self.queued.extend(round.slow);
+        for (id, effect) in round.slow {
+            let given_up = IoError::new(IoErrorKind::TimedOut, "told to stop before an answer came");
+            self.slow.push((id, effect.failed(given_up)));
+            self.queued.push_back((id, effect));
+        }
         self.start_queued(host)?;
         Ok(answers)
     }
@@ -153,24 +163,42 @@ impl Work {
         Ok(())
     }
 
-    /// Waits for answers, the deadline (unix milliseconds) or, unless it was obeyed already, the interrupt.
-    fn wait(&mut self, host: &Host, deadline: Option<i64>, is_cancelled: bool) -> io::Result<Answers> {
+    /// Waits for answers, the deadline (unix milliseconds) or, unless it was obeyed already, the interrupt. From `give_up_at` on
+    /// nobody waits for requests and scripts any more.
+    fn wait(&mut self, host: &Host, deadline: Option<i64>, give_up_at: Option<Instant>) -> io::Result<Answers> {
         let mut waiting = Vec::new();
         if let Some(completions) = self.completions.as_ref().filter(|_| self.in_flight > 0) {
             waiting.push(PollFd::from_borrowed_fd(completions.rung.as_fd(), PollFlags::IN));
         }
-        if !is_cancelled {
+        if give_up_at.is_none() {
             waiting.push(PollFd::from_borrowed_fd(host.interrupt().as_fd(), PollFlags::IN));
         }
-        match rustix::event::poll(&mut waiting, Timespec::try_from(until(deadline)).ok().as_ref()) {
+        let grace = give_up_at.filter(|_| !self.slow.is_empty()).map(|at| at.saturating_duration_since(Instant::now()));
+        let limit = until(deadline).min(grace.unwrap_or(LONGEST_WAIT));
+        match rustix::event::poll(&mut waiting, Timespec::try_from(limit).ok().as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno.into()),
         }
         let done = self.completions.as_mut().map(Completions::empty).unwrap_or_default();
         self.in_flight -= done.len();
-        self.threads -= done.iter().filter(|done| done.ends_thread).count();
+        let mut answers = Answers::new();
+        for Done { answers: these, ends_thread } in done {
+            self.threads -= usize::from(ends_thread);
+            // Of what was given up the operation knows no more.
+            answers.extend(these.into_iter().filter(|(id, _)| !ends_thread || self.is_awaited(*id)));
+        }
+        if give_up_at.is_some_and(|at| at <= Instant::now()) {
+            self.queued.clear();
+            answers.append(&mut self.slow);
+        }
         self.start_queued(host)?;
-        Ok(done.into_iter().flat_map(|done| done.answers).collect())
+        Ok(answers)
+    }
+
+    /// Whether somebody waits for this request or script, who is served now.
+    fn is_awaited(&mut self, id: EffectId) -> bool {
+        let place = self.slow.iter().position(|(waiting, _)| *waiting == id);
+        place.map(|place| self.slow.swap_remove(place)).is_some()
     }
 
     fn slot(&mut self) -> io::Result<Slot> {

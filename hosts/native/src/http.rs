@@ -15,6 +15,9 @@ use ureq::{Agent, AsSendBody, Body};
 /// The most bytes of status line and headers of an answer.
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
+/// How long a connection may take to be made. Nothing was asked by then, so giving up early loses nothing.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How a client finds and trusts its peers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpOptions {
@@ -78,6 +81,8 @@ fn agent(options: &HttpOptions) -> Result<Agent, IoError> {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_response_header_size(MOST_HEADER_BYTES)
+        .timeout_resolve(Some(CONNECT_TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
         .user_agent(concat!("azall/", env!("CARGO_PKG_VERSION")))
         .build();
     Ok(config.new_agent())
