@@ -83,7 +83,14 @@ enum Format {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  azall sign statement.txt > statement.signed.txt\n  echo \"I agree\" | azall sign")]
+#[command(
+    after_help = "The documented form has headers: a text that begins with To:, Subject: or Date: lines and an empty line brings them.
+
+Examples:
+  azall sign statement.txt > statement.signed.txt
+  echo \"I agree\" | azall sign
+  printf 'To: bob.agenttalk\\nSubject: Offer\\n\\n100 euro' | azall sign --format documented"
+)]
 pub(crate) struct SignArgs {
     /// The text; standard input if absent or -
     file: Option<String>,

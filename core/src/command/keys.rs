@@ -180,8 +180,8 @@ pub struct Signed {
     pub fingerprint: Fingerprint,
 }
 
-/// Signs a text with this agent's key. A text that begins with headers and an empty line keeps them as the headers of the
-/// documented form.
+/// Signs a text with this agent's key. The documented form has headers: a text that begins with some of `To`, `Subject` and `Date` and
+/// an empty line brings its own; else it is from this agent to itself, now.
 ///
 /// # Errors
 /// A text that cannot be signed in this form.
@@ -191,16 +191,40 @@ pub async fn sign(session: &mut Session, sign: Sign) -> Result<Signed, Error> {
     let signed = match sign.format {
         SignFormat::Envelope => envelope::seal_version1(&identity, &sign.text),
         SignFormat::Documented => {
-            let headers = DocumentedHeaders {
-                from: session.address().clone(),
-                to: Vec::<Address>::new(),
-                date: session.cx.now().utc_iso(),
-                subject: String::new(),
-            };
-            envelope::seal_documented(&identity, &headers, &sign.text)?
+            let (headers, body) = documented_headers(session, &sign.text);
+            envelope::seal_documented(&identity, &headers, body)?
         }
     };
     Ok(Signed { signed, fingerprint: identity.fingerprint() })
+}
+
+/// The headers for the documented form, and the text without those that it began with.
+fn documented_headers<'a>(session: &Session, whole: &'a str) -> (DocumentedHeaders, &'a str) {
+    let mut headers = DocumentedHeaders {
+        from: session.address().clone(),
+        to: vec![session.address().clone()],
+        date: session.cx.now().utc_iso(),
+        subject: String::new(),
+    };
+    let own = headers.clone();
+    let mut rest = whole;
+    while let Some((line, after)) = rest.split_once('\n') {
+        let line = line.trim_end_matches('\r');
+        if line.is_empty() && headers != own {
+            return (headers, after);
+        }
+        let Some((name, value)) = line.split_once(':').map(|(name, value)| (name, text::strip(value))) else { break };
+        match (name, Address::parse_list(value)) {
+            ("To", Ok(to)) if !to.is_empty() => headers.to = to,
+            ("Subject", _) => headers.subject = value.to_owned(),
+            ("Date", _) => headers.date = value.to_owned(),
+            // A text that says that it is somebody else's is signed as a text.
+            ("From", Ok(from)) if from.iter().all(|from| from.same_as(&own.from)) => {}
+            _ => break,
+        }
+        rest = after;
+    }
+    (own, whole)
 }
 
 /// Verifies a text.

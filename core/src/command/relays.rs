@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::engine::event::Level;
 use crate::protocol::address::Address;
 use crate::protocol::config::{RelayAccount, Transport};
 use crate::protocol::id::Fingerprint;
@@ -88,6 +89,7 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
         session.create_config().await?;
     }
     let is_first = session.config.relays().is_empty();
+    let earlier = (session.address().clone(), session.shown(&session.home.dir()), !session.days().await?.is_empty());
     let (server, path) = (register.server.clone(), session.config_shown.clone());
     session
         .change_config(
@@ -104,6 +106,7 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
         )
         .await?;
     session.enter().await?;
+    tell_of_earlier_mailbox(session, earlier);
     let identity = session.identity().await?;
     Ok(Registered {
         address: account.address,
@@ -111,6 +114,17 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
         fingerprint: identity.fingerprint(),
         config: session.config_shown.clone(),
     })
+}
+
+/// An agent that gets another name gets another mailbox: what is in the earlier one is not lost, only not shown any more.
+fn tell_of_earlier_mailbox(session: &Session, (address, path, has_days): (Address, String, bool)) {
+    if has_days && !address.same_as(session.address()) {
+        let what = format!(
+            "this agent is {} from now on; the mailbox of {address}, with its memories, stays in {path}",
+            session.address()
+        );
+        session.cx.emit(Level::Warning, what);
+    }
 }
 
 /// What to do with the relays of the config.
@@ -159,10 +173,11 @@ pub async fn relay(session: &mut Session, command: RelayCommand) -> Result<Relay
             Some(format!("{} {}", account.server, if added { "added" } else { "was there already" }))
         }
         RelayCommand::Remove(named) => {
-            let removed = session.change_config(|config| config.remove_relay(&named), failed).await?;
-            if removed == 0 {
+            let is_there = session.config.clone().remove_relay(&named).is_ok_and(|removed| removed > 0);
+            if !is_there {
                 return Err(RelayCommandError::NoSuchRelay { named }.into());
             }
+            session.change_config(|config| config.remove_relay(&named), failed).await?;
             Some(format!("{named} removed"))
         }
     };
