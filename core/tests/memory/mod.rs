@@ -2,7 +2,9 @@
 //! answered by a function. It drives an operation as a real host does, one effect at a time.
 #![allow(dead_code, reason = "not every test file uses everything")]
 
+pub(crate) mod machine;
 pub(crate) mod play;
+pub(crate) mod relay;
 pub(crate) mod shell;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,9 @@ use azall_core::cli::input::{Input, Inputs, Source};
 use azall_core::cli::{self, Exit};
 use azall_core::command;
 use azall_core::command::session::{self, Context};
-use azall_core::engine::event::Level;
+use azall_core::engine::effect::{Effect, IoError, IoErrorKind};
+use azall_core::engine::event::{Event, Level};
+use azall_core::engine::op::{Op, Output};
 use azall_core::protocol::layout::{RelPath, Root};
 use serde_json::Value;
 
@@ -26,6 +28,12 @@ pub(crate) struct Shell {
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// `$AGENTAZALL_AGENT`.
     pub(crate) agent: Option<String>,
+    /// The config file, whatever a command line names.
+    pub(crate) config: String,
+    /// When (unix milliseconds) a command that goes on is told to stop.
+    pub(crate) stop_at_ms: Option<i64>,
+    /// What the disk says instead of doing what it is asked.
+    pub(crate) refuses: Box<dyn FnMut(&Effect) -> Option<IoErrorKind>>,
 }
 
 /// What a command line left behind.
@@ -34,6 +42,8 @@ pub(crate) struct Ran {
     pub(crate) code: u8,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What `--json` would have shown of the outcome.
+    pub(crate) document: Value,
 }
 
 impl Ran {
@@ -45,14 +55,21 @@ impl Ran {
 impl From<Exit> for Ran {
     fn from(exit: Exit) -> Self {
         let (stdout, stderr) = if exit.to_stderr { (String::new(), exit.text) } else { (exit.text, String::new()) };
-        Self { code: exit.code, stdout, stderr }
+        Self { code: exit.code, stdout, stderr, document: Value::Null }
     }
 }
 
 impl Shell {
     /// A machine on which nobody has used azall yet.
     pub(crate) fn new() -> Self {
-        Self { host: MemoryHost::new(), files: BTreeMap::new(), agent: None }
+        Self {
+            host: MemoryHost::new(),
+            files: BTreeMap::new(),
+            agent: None,
+            config: "config.json".to_owned(),
+            stop_at_ms: None,
+            refuses: Box::new(|_| None),
+        }
     }
 
     /// A machine with an agent of this name, set up and ready.
@@ -134,24 +151,57 @@ impl Shell {
                 if let Some((path, bytes)) = outcome.artifact() {
                     self.files.insert(path.to_owned(), bytes.to_vec());
                 }
-                Ran { code: outcome.exit_code(), stdout: cli::show(&outcome, json, false), stderr: String::new() }
+                let document = serde_json::to_value(&outcome).unwrap();
+                let stdout = cli::show(&outcome, json, false);
+                Ran { code: outcome.exit_code(), stdout, stderr: String::new(), document }
             }
             Err(error) => Exit::of(&error, json, false).into(),
         };
         let told = self.host.events.drain(..).filter(|event| verbose || event.level != Level::Detail);
-        ran.stderr.insert_str(0, &told.map(|event| cli::show_event(&event, false)).collect::<String>());
+        let (results, notices): (Vec<_>, Vec<_>) = told.partition(|event| event.level == Level::Result);
+        let text = |events: Vec<Event>| events.iter().map(|event| cli::show_event(event, false)).collect::<String>();
+        ran.stderr.insert_str(0, &text(notices));
+        if !json {
+            ran.stdout.insert_str(0, &text(results));
+        }
         ran
     }
 
     fn drive(&mut self, command: command::Command) -> Result<command::Outcome, command::Error> {
-        let config_file = RelPath::parse("config.json").unwrap();
+        let config_file = RelPath::parse(&self.config).unwrap();
+        let config_shown = format!("/home/{}", self.config);
         let opened = self
             .host
             .run(session::open(config_file.clone(), self.agent.clone()))
-            .map_err(|error| session::open_error(error, CONFIG))?;
-        let context =
-            Context { opened, config_file, config_shown: CONFIG.to_owned(), mailboxes_shown: MAILBOXES.to_owned() };
-        self.host.run(command::start(command, context))
+            .map_err(|error| session::open_error(error, &config_shown))?;
+        let context = Context { opened, config_file, config_shown, mailboxes_shown: MAILBOXES.to_owned() };
+        self.run_to_its_end(command::start(command, context))
+    }
+
+    fn run_to_its_end(
+        &mut self,
+        mut op: Op<command::Outcome, command::Error>,
+    ) -> Result<command::Outcome, command::Error> {
+        loop {
+            match op.poll(self.host.now) {
+                Output::Effect(id, effect) => {
+                    let answer = match (self.refuses)(&effect) {
+                        Some(kind) => effect.failed(IoError::new(kind, "the disk says no")),
+                        None => self.host.answer(&effect),
+                    };
+                    op.resume(id, answer).unwrap();
+                }
+                Output::Event(event) => self.host.events.push(event),
+                Output::Wait(Some(deadline)) if self.stop_at_ms.is_none_or(|stop_at| deadline < stop_at) => {
+                    self.host.now.unix_ms = self.host.now.unix_ms.max(deadline);
+                }
+                Output::Wait(_) => {
+                    self.host.now.unix_ms = self.stop_at_ms.expect("waits, and nothing is in flight");
+                    op.cancel();
+                }
+                Output::Done(result) => return result,
+            }
+        }
     }
 
     /// The keys on this machine, which no command may show.
