@@ -148,6 +148,10 @@ class Running:
         self._child.kill()
         self._child.wait()
 
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self._child.terminate()
+
     def wait(self, timeout: float) -> int:
         """The exit code."""
         return self._child.wait(timeout)

@@ -156,6 +156,30 @@ def parts(chunks: Iterable[bytes], length: int, pause: float = 0.0) -> Answer:
     return answer
 
 
+def endless(piece: bytes, total: int) -> Answer:
+    """A body without a stated length, this much of it."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        for _ in range(total // len(piece)):
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    return answer
+
+
+def bare(*lines: bytes) -> Answer:
+    """Bytes in the place of an HTTP answer."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        for line in lines:
+            handler.wfile.write(line)
+
+    return answer
+
+
 def incoming(
     message_id: str, payload: object, *, sender: str = "mallory", to: str = "alice", when: str = "2026-03-11T14:30:00Z"
 ) -> dict[str, Any]:
