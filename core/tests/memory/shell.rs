@@ -33,8 +33,10 @@ pub(crate) struct Shell {
     /// When (unix milliseconds) a command that goes on is told to stop.
     pub(crate) stop_at_ms: Option<i64>,
     /// What the disk says instead of doing what it is asked.
-    pub(crate) refuses: Box<dyn FnMut(&Effect) -> Option<IoErrorKind>>,
+    pub(crate) refuses: Refuses,
 }
+
+type Refuses = Box<dyn FnMut(&Effect) -> Option<IoErrorKind>>;
 
 /// What a command line left behind.
 #[derive(Debug)]
