@@ -6,11 +6,15 @@
 mod area {
     use std::path::PathBuf;
 
+    /// The folder of the vectors.
+    pub(crate) fn folder() -> PathBuf {
+        std::env::var_os("AZALL_VECTORS")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")), PathBuf::from)
+    }
+
     /// The vectors of one area.
     pub(crate) fn load(name: &str) -> serde_json::Value {
-        let folder = std::env::var_os("AZALL_VECTORS")
-            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")), PathBuf::from);
-        let path = folder.join(format!("{name}.json"));
+        let path = folder().join(format!("{name}.json"));
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
         serde_json::from_slice(&bytes).unwrap_or_else(|e| panic!("{} is not JSON: {e}", path.display()))
     }
@@ -48,3 +52,27 @@ mod parse;
 mod signing;
 #[path = "vectors/verify.rs"]
 mod verify;
+
+/// The lists of each area; the tests beside this one read every case of each.
+const LISTS: [(&str, &[&str]); 8] = [
+    ("filter", &["cases"]),
+    ("format", &["cases"]),
+    ("index", &["cases"]),
+    ("parse", &["cases"]),
+    ("signing", &["cases"]),
+    ("small", &["sanitize", "message_ids", "keys"]),
+    ("trust", &["cases", "owner_messages"]),
+    ("verify", &["cases"]),
+];
+
+#[test]
+fn no_file_and_no_list_is_left_out() {
+    for entry in std::fs::read_dir(area::folder()).unwrap() {
+        let path = entry.unwrap().path();
+        let Some(name) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".json") else { continue };
+        let known = LISTS.iter().find(|(area, _)| *area == name).unwrap_or_else(|| panic!("nobody reads {name}.json"));
+        let vectors = area::load(name);
+        let lists: Vec<&String> = vectors.as_object().unwrap().keys().filter(|key| vectors[*key].is_array()).collect();
+        assert_eq!(lists, known.1, "{name}.json");
+    }
+}

@@ -8,7 +8,10 @@ use super::text;
 /// The longest address, in bytes (RFC 5321 section 4.5.3.1 allows 64 + 1 + 255).
 const LONGEST: usize = 320;
 
-/// Why a text is no address.
+/// The most addresses in a list.
+const MOST_IN_LIST: usize = 10_000;
+
+/// Why a text is no address, or no list of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Nothing but white space.
@@ -28,6 +31,9 @@ pub enum AddressError {
     /// A leading dot, which would name a hidden file or a parent folder.
     #[error("the address {0:?} begins with a dot")]
     LeadingDot(String),
+    /// A list of more than 10,000 addresses.
+    #[error("the list holds more than 10000 addresses; send the message in parts")]
+    TooMany,
 }
 
 /// An address that is safe as a header value, in a comma-separated list and as the name of a folder: no white space,
@@ -64,12 +70,15 @@ impl Address {
     /// Checks a comma-separated list; empty entries are skipped and a repeated address is kept once.
     ///
     /// # Errors
-    /// The first entry that is no address.
+    /// The first entry that is no address; [`AddressError::TooMany`].
     pub fn parse_list(text: &str) -> Result<Vec<Self>, AddressError> {
         let mut found: Vec<Self> = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         for part in text.split(',').filter(|part| !text::strip(part).is_empty()) {
             let address = Self::parse(part)?;
+            if seen.len() >= MOST_IN_LIST {
+                return Err(AddressError::TooMany);
+            }
             if seen.insert(address.key()) {
                 found.push(address);
             }
@@ -136,6 +145,8 @@ impl serde::Serialize for Address {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -160,11 +171,36 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_bounded() {
+        let list = |count: usize| (0..count).map(|n| format!("a{n},")).collect::<String>();
+        assert_eq!(Address::parse_list(&list(MOST_IN_LIST)).unwrap().len(), MOST_IN_LIST);
+        assert_eq!(Address::parse_list(&list(MOST_IN_LIST + 1)), Err(AddressError::TooMany));
+    }
+
+    #[test]
     fn self_certifying_part_is_found() {
         let address = Address::parse("alice.3430f3e127705937.agenttalk").unwrap();
         assert_eq!(address.certified_fingerprint().unwrap().as_str(), "3430f3e127705937");
         for plain in ["alice.agenttalk", "3430f3e127705937.agenttalk", "a@3430f3e127705937"] {
             assert_eq!(Address::parse(plain).unwrap().certified_fingerprint(), None, "{plain}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_is_an_address_already(text in "[a-z@.<> ]{0,20}|\\PC{0,20}|.{0,10}") {
+            if let Ok(address) = Address::parse(&text) {
+                prop_assert_eq!(Address::parse(address.as_str()), Ok(address.clone()));
+                prop_assert_eq!(Address::parse_list(address.as_str()), Ok(vec![address]));
+            }
+        }
+
+        #[test]
+        fn lists_read_as_they_are_written(text in "[aB@x., ;<>é]{0,40}") {
+            if let Ok(list) = Address::parse_list(&text) {
+                let written = list.iter().map(Address::as_str).collect::<Vec<_>>().join(", ");
+                prop_assert_eq!(Address::parse_list(&written), Ok(list));
+            }
         }
     }
 }

@@ -226,6 +226,8 @@ pub fn backoff_ms(attempts: u32) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Now = Now::utc(1_000_000);
@@ -286,5 +288,41 @@ mod tests {
         let json = String::from_utf8(state().to_json()).unwrap().replace("\"version\": 1", "\"version\": 2");
         assert_eq!(DeliveryState::parse(json.as_bytes()), Err(DeliveryError::Version(2)));
         assert!(matches!(DeliveryState::parse(b"[]"), Err(DeliveryError::Form(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = DeliveryState::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_file_is_read_and_written_the_same(at in any::<prop::sample::Index>(), to: u8) {
+            let mut file = state().to_json();
+            *at.get_mut(&mut file) = to;
+            if let Ok(state) = DeliveryState::parse(&file) {
+                prop_assert_eq!(DeliveryState::parse(&state.to_json()), Ok(state));
+            }
+        }
+
+        #[test]
+        fn attempts_at_any_time_are_kept(
+            times in prop::collection::vec(any::<i32>(), 0..8),
+            reason in ".{0,20}",
+            wait_ms: Option<i64>,
+        ) {
+            let mut state = state();
+            for (number, seconds) in times.into_iter().enumerate() {
+                let now = NOW.plus_ms(i64::from(seconds) * 1000);
+                let attempt = match number % 3 {
+                    0 => Attempt::Retry { reason: reason.clone(), wait_ms },
+                    1 => Attempt::Accepted(vec![Acceptance { transport: reason.clone(), id: None, at_ms: now.unix_ms }]),
+                    _ => Attempt::Permanent { reason: reason.clone() },
+                };
+                state.record(["a@x", "b@y"][number / 3 % 2], attempt, now);
+                state.claim(now);
+                prop_assert_eq!(DeliveryState::parse(&state.to_json()), Ok(state.clone()));
+            }
+        }
     }
 }

@@ -131,6 +131,8 @@ text_traits!(MessageId, Fingerprint);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -155,5 +157,24 @@ mod tests {
         assert_eq!(Fingerprint::parse("3430F3E127705937").unwrap().as_str(), "3430f3e127705937");
         assert!(Fingerprint::parse("3430f3e12770593").is_err());
         assert!(Fingerprint::parse("3430f3e12770593g").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_becomes_an_id_and_stays_it(text in ".{0,200}|[A-Za-z0-9._-]{0,140}", content: Vec<u8>) {
+            let id = MessageId::from_untrusted(&text);
+            prop_assert_eq!(MessageId::parse(id.as_str()), Ok(id.clone()));
+            prop_assert_eq!(&MessageId::from_untrusted(id.as_str()), &id);
+            prop_assert!(MessageId::parse(id.with_content_suffix(&content).as_str()).is_ok());
+        }
+
+        #[test]
+        fn fingerprints_read_as_they_are_written(key: [u8; 32], text in ".{0,20}|[0-9a-fA-F]{16}") {
+            let fingerprint = Fingerprint::of_key(&key);
+            prop_assert_eq!(Fingerprint::parse(fingerprint.as_str()), Ok(fingerprint));
+            if let Ok(fingerprint) = Fingerprint::parse(&text) {
+                prop_assert_eq!(fingerprint.as_str(), text.to_ascii_lowercase());
+            }
+        }
     }
 }

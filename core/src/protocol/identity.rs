@@ -153,6 +153,8 @@ impl fmt::Debug for Identity {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SEED: [u8; 32] = [7; 32];
@@ -202,5 +204,31 @@ mod tests {
         assert!(!format!("{:?}", Identity::from_seed(SEED)).contains(&secret));
         let file = format!("{{\"private_key_hex\": [\"{secret}\"]}}");
         assert!(!format!("{0} {0:?}", Identity::parse(file.as_bytes()).unwrap_err()).contains(&secret));
+    }
+
+    proptest! {
+        #[test]
+        fn any_seed_is_read_back(seed: [u8; 32], created in ".{0,20}", message: Vec<u8>) {
+            let identity = Identity::from_seed(seed);
+            let again = Identity::parse(identity.to_json(&created).as_bytes()).unwrap();
+            prop_assert_eq!(again.fingerprint(), identity.fingerprint());
+            prop_assert_eq!(again.sign(&message), identity.sign(&message));
+        }
+
+        #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = Identity::parse(&bytes);
+        }
+
+        /// Whatever is changed, it is the same key pair that is read, or none.
+        #[test]
+        fn a_changed_file_is_never_another_identity(at in any::<prop::sample::Index>(), to: u8) {
+            let identity = Identity::from_seed(SEED);
+            let mut file = identity.to_json("now").as_bytes().to_vec();
+            *at.get_mut(&mut file) = to;
+            if let Ok(read) = Identity::parse(&file) {
+                prop_assert_eq!(read.public_key(), identity.public_key());
+            }
+        }
     }
 }

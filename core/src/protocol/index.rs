@@ -324,6 +324,8 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: Now = Now::utc(1_773_241_200_000); // 2026-03-11T15:00:00Z
@@ -434,5 +436,19 @@ mod tests {
         let spaced = format!("{}  zz", "y".repeat(98));
         index.memories = vec![MemoryRow { file: "r.txt", text: &spaced }];
         assert!(index.render(NOW).ends_with(&format!("  r: {}   | remember/r.txt\n", "y".repeat(98))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_has_a_row(text: String, meta: Vec<u8>, on in 1..28_u8) {
+            let _ = script_description(&meta);
+            prop_assert!(!memory_preview(&text).contains('\n'));
+            let memory = Memory { day: day(&format!("2026-03-{on:02}")), row: MemoryRow { file: "a.txt", text: &text } };
+            prop_assert_eq!(render_memories("a@x", &[memory], NOW).split('\n').count(), 5);
+            let mut index = DayIndex::new("a@x", memory.day);
+            index.inbox.extend(MessageRow::from_headers("1.txt", [("Date", text.as_str())]));
+            index.memories.push(memory.row);
+            prop_assert!(index.render(NOW).len() <= text.len() * 2 + 400);
+        }
     }
 }

@@ -678,6 +678,11 @@ mod tests {
         }
 
         #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = Keyring::parse(&bytes);
+        }
+
+        #[test]
         fn mutated_files_never_panic(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
             let (name, mut entry) = foreign(1, &["a@x", "b@x"]);
             entry["accepted_addresses"] = serde_json::json!(["a@x"]);

@@ -339,6 +339,8 @@ impl AgentHome {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -358,5 +360,18 @@ mod tests {
         assert_eq!(home.message(day, Folder::Inbox, &id).path.as_str(), "a@localhost/2026-03-11/inbox/abc.txt");
         assert_eq!(home.identity(day).path.as_str(), "a@localhost/2026-03-11/who_am_i/identity.txt");
         assert_eq!(home.seen_ids().path.as_str(), "a@localhost/.seen_ids");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_path_inside_or_none(text in ".{0,40}|[a./\\\\:]{0,12}") {
+            if let Ok(path) = RelPath::parse(&text) {
+                prop_assert_eq!(path.as_str(), &text);
+                prop_assert!(!text.starts_with('/') && text.split('/').all(|part| part != ".." && part != "."));
+                if !text.is_empty() {
+                    prop_assert_eq!(path.parent().join(path.file_name()), Ok(path));
+                }
+            }
+        }
     }
 }

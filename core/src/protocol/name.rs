@@ -51,8 +51,7 @@ impl AttachmentName {
     pub fn from_untrusted(outside: &str) -> Self {
         let last = outside.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or_default();
         let clean: String = last.chars().map(|c| if is_unsafe(c) { '_' } else { c }).collect();
-        // White space and dots at the end vanish on Windows, white space at either end in a header.
-        let trimmed = text::strip(clean.trim_end_matches(|c| c == '.' || text::is_space(c)));
+        let trimmed = text::strip(trim_end(&clean));
         let name = match trimmed.strip_prefix('.') {
             Some(rest) => format!("_{rest}"),
             None if trimmed.is_empty() => NAMELESS.to_owned(),
@@ -60,7 +59,9 @@ impl AttachmentName {
             None => trimmed.to_owned(),
         };
         let (stem, extension) = split_extension(&name);
-        Self(join(stem, "", extension))
+        let cut = join(stem, "", extension);
+        // What was inside the name may be at its end now.
+        Self(trim_end(&cut).to_owned())
     }
 
     /// The name as text.
@@ -149,12 +150,17 @@ fn prefix_bytes(text: &str, limit: usize) -> &str {
     text.get(..text.floor_char_boundary(limit)).unwrap_or(text)
 }
 
+/// The name without what vanishes at its end: white space and dots on Windows, white space in a header.
+fn trim_end(name: &str) -> &str {
+    name.trim_end_matches(|c| c == '.' || text::is_space(c))
+}
+
 /// What Windows refuses, what would break the header, and what would make a name look like another.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, ':' | ',' | ';' | '"' | '\'' | '`' | '<' | '>' | '|' | '*' | '?')
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffd}')
-        || matches!(c.general_category_group(), GeneralCategoryGroup::Other) && !c.is_ascii()
+        || !c.is_ascii() && matches!(c.general_category_group(), GeneralCategoryGroup::Other)
 }
 
 /// Whether Windows takes this name for a device, whatever its extension.
@@ -231,6 +237,8 @@ mod tests {
         let name = safe(&format!("{}.tar.gz", "ü".repeat(300)));
         assert!(name.ends_with("ü.gz") && name.len() <= LONGEST, "{name}");
         assert_eq!(safe(&format!("a.{}", "x".repeat(300))).len(), LONGEST);
+        let spaced = format!("{} . {}", "x".repeat(LONGEST - 3), "y".repeat(30));
+        assert_eq!(safe(&spaced), "x".repeat(LONGEST - 3));
     }
 
     #[test]

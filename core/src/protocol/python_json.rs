@@ -118,6 +118,8 @@ fn float_repr(float: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use serde_json::json;
 
     use super::*;
@@ -156,5 +158,14 @@ mod tests {
         }
         assert_eq!(pretty(&json!(u64::MAX)), u64::MAX.to_string());
         assert_eq!(pretty(&json!(i64::MIN)), i64::MIN.to_string());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(text: String, float: f64, int: i64, natural: u64) {
+            let value = json!({&text: [text, float, int, natural, null, {"a": [true]}], "": {}});
+            prop_assert_eq!(serde_json::from_str::<Value>(&pretty(&value)).unwrap(), value.clone());
+            prop_assert!(pretty(&value).is_ascii());
+        }
     }
 }

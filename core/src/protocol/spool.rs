@@ -13,6 +13,9 @@ const VERSION: u32 = 1;
 /// The longest first line.
 const LONGEST_HEADER: usize = 4096;
 
+/// Characters of the relay's name that are kept: so many fit the first line even if each is escaped.
+const LONGEST_SERVER: usize = 600;
+
 /// Why a file is no whole spool file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -58,7 +61,7 @@ struct Header {
 pub fn encode(server: &str, now: Now, body: &[u8]) -> Vec<u8> {
     let header = Header {
         azall_spool: VERSION,
-        server: text::prefix(server, 1000).to_owned(),
+        server: text::prefix(server, LONGEST_SERVER).to_owned(),
         day: now.day().to_string(),
         length: body.len(),
         sha256: text::hex(&Sha256::digest(body)),
@@ -107,6 +110,14 @@ mod tests {
         assert!(matches!(decode(&longer), Err(SpoolError::Content { .. })));
     }
 
+    #[test]
+    fn a_name_of_any_length_can_be_read_again() {
+        for long in ["\0", "é", "\u{1f600}", "\"", "a"] {
+            let file = encode(&long.repeat(5000), Now::utc(0), b"{}");
+            assert_eq!(decode(&file).unwrap().server, long.repeat(LONGEST_SERVER));
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_read(server in ".{0,50}", body in proptest::collection::vec(any::<u8>(), 0..200)) {
@@ -115,6 +126,14 @@ mod tests {
             prop_assert_eq!(read.server, server);
             prop_assert_eq!(read.day.to_string(), "2026-03-11");
             prop_assert_eq!(read.body, body);
+        }
+
+        #[test]
+        fn a_changed_answer_is_recognised(body in proptest::collection::vec(any::<u8>(), 1..99), at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
+            let mut file = encode("x", Now::utc(0), &body);
+            let body_at = file.len() - body.len();
+            *at.get_mut(&mut file[body_at..]) ^= flip;
+            prop_assert!(matches!(decode(&file), Err(SpoolError::Content { .. })), "the answer was changed");
         }
 
         #[test]

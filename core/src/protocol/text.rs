@@ -144,6 +144,8 @@ pub fn unhex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -191,5 +193,32 @@ mod tests {
     fn prefix_counts_characters() {
         assert_eq!(prefix("日本語", 2), "日本");
         assert_eq!(prefix("ab", 5), "ab");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_decoded_once(bytes: Vec<u8>) {
+            let text = decode(&bytes).into_owned();
+            prop_assert_eq!(decode(text.as_bytes()), text.as_str());
+            prop_assert!(!text.contains('\r'));
+        }
+
+        #[test]
+        fn what_is_harmless_stays_as_it_is(text in ".{0,40}|[\\x00-\\x20\u{80}-\u{a0}\u{2028}\u{202e}a]{0,20}") {
+            for harmless in [for_terminal(&text), for_terminal_line(&text)] {
+                prop_assert_eq!(for_terminal(&harmless), &*harmless);
+            }
+            prop_assert!(is_header_safe(&for_terminal_line(&text)));
+            prop_assert_eq!(strip(strip(&text)), strip(&text));
+            prop_assert!(strip_end(&text).ends_with(strip(&text)));
+        }
+
+        #[test]
+        fn hex_is_read_as_it_is_written(bytes: Vec<u8>, text in ".{0,10}|[0-9a-fA-F]{0,10}") {
+            prop_assert_eq!(unhex(&hex(&bytes)), Some(bytes));
+            if let Some(bytes) = unhex(&text) {
+                prop_assert_eq!(hex(&bytes), text.to_ascii_lowercase());
+            }
+        }
     }
 }

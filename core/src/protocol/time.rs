@@ -275,6 +275,8 @@ fn digits(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOON: i64 = 1_773_239_400_000; // 2026-03-11T14:30:00Z
@@ -320,6 +322,26 @@ mod tests {
         assert!(Day::parse("2026-02-28").is_some());
         for bad in ["2026-02-29", "2026-2-28", "2026-02-28x", "+026-02-28", "２026-02-28"] {
             assert!(Day::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_safe(text in ".{0,40}|[0-9:TZ., +a-z-]{0,40}") {
+            let _ = parse_date(&text, 3600);
+            if let Some(day) = Day::parse(&text) {
+                prop_assert_eq!(day.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn every_written_form_is_read(unix_ms in -62_135_000_000_000..253_402_000_000_000_i64, offset_seconds in -86_340..86_340) {
+            let now = Now { unix_ms, offset_seconds: offset_seconds / 60 * 60 };
+            let second = unix_ms.div_euclid(1000) * 1000;
+            prop_assert_eq!(parse_date(&now.utc_iso(), 0), Some(second));
+            prop_assert_eq!(parse_date(&now.local_text(), now.offset_seconds), Some(second));
+            prop_assert_eq!(parse_date(&now.local_iso(), now.offset_seconds), Some(unix_ms));
+            prop_assert_eq!(Day::parse(&now.day().to_string()), Some(now.day()));
         }
     }
 }

@@ -178,6 +178,8 @@ impl VerdictSeal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SUBJECTS: Subjects<'_> =
@@ -211,5 +213,35 @@ mod tests {
         assert_eq!(seal.read("", &SUBJECTS), None);
         let moved = Subjects { from: "a@xb", to: "@x", ..SUBJECTS };
         assert_eq!(seal.read(&header, &moved), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_verdict_is_read_back_and_any_other_header_is_void(
+            origin in 0..5_usize, peer in 0..5_usize, key: Option<[u8; 32]>, misaddressed: bool,
+            header in ".{0,40}", fields in prop::collection::vec(".{0,9}", 5),
+        ) {
+            use {Origin as O, Peer as P};
+            let verdict = Verdict {
+                origin: [O::Valid, O::BodyOnly, O::Invalid, O::UnknownKey, O::Unsigned][origin],
+                peer: [P::Known, P::FirstSeen, P::KeyChanged, P::Downgraded].get(peer).copied(),
+                fingerprint: key.map(|key| Fingerprint::of_key(&key)),
+                misaddressed,
+            };
+            let [message_id, from, to, subject, date] = [0, 1, 2, 3, 4].map(|n: usize| fields[n].as_str());
+            let (seal, subjects) = (VerdictSeal::new(b"key"), Subjects { message_id, from, to, subject, date });
+            prop_assert_eq!(seal.read(&seal.write(&verdict, &subjects), &subjects), Some(verdict));
+            prop_assert_eq!(seal.read(&header, &subjects), None);
+        }
+
+        #[test]
+        fn a_changed_header_is_void(at in any::<prop::sample::Index>(), to in 0x20_u8..0x7f) {
+            let seal = VerdictSeal::new(b"key");
+            let header = seal.write(&verdict(), &SUBJECTS);
+            let mut bytes = header.clone().into_bytes();
+            *at.get_mut(&mut bytes) = to;
+            let changed = String::from_utf8(bytes).unwrap();
+            prop_assert_eq!(seal.read(&changed, &SUBJECTS).is_some(), changed == header);
+        }
     }
 }

@@ -160,30 +160,31 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
             return Ok(Stored::default());
         }
     };
-    let mut problems: Vec<String> = list.damage.into_iter().collect();
-    let mut arrivals = Vec::with_capacity(list.messages.len());
-    for entry in list.messages {
-        match entry {
-            Ok(message) => {
-                problems.extend(
-                    message.payload.problems.iter().map(|problem| format!("message {}: {problem}", message.id)),
-                );
-                arrivals.push(arrival(&server, message));
-            }
-            Err(bad) => problems.push(bad.to_string()),
-        }
-    }
+    let (first, more) = problems(&list);
+    let arrivals: Vec<Arrival> = list.messages.into_iter().map(|message| arrival(&server, message)).collect();
     report.messages = arrivals.len();
     let stored = receive::store(mailbox, arrivals, day).await?;
-    if let Some(first) = problems.first() {
-        let more =
-            if problems.len() > 1 { format!(" (and {} more like it)", problems.len() - 1) } else { String::new() };
+    if let Some(first) = first {
+        let more = if more > 0 { format!(" (and {more} more like it)") } else { String::new() };
         report.problem = Some(format!("{server}: {first}{more}; the answer is kept in .spool"));
         set_aside(mailbox, &file, &body).await?;
         return Ok(stored);
     }
     mailbox.cx.remove(&file).await?;
     Ok(stored)
+}
+
+/// The first thing that is wrong with an answer, and how many more there are.
+fn problems(list: &relay::MessageList) -> (Option<String>, usize) {
+    let of_payload = |message: &relay::RelayMessage| {
+        message.payload.problems.first().map(|problem| format!("message {}: {problem}", message.id))
+    };
+    let first = list.damage.clone();
+    let first = first.or_else(|| list.bad.first().map(ToString::to_string));
+    let first = first.or_else(|| list.messages.iter().find_map(of_payload));
+    let of_payloads: usize = list.messages.iter().map(|message| message.payload.problems.len()).sum();
+    let count = usize::from(list.damage.is_some()) + list.bad_count + of_payloads;
+    (first, count.saturating_sub(1))
 }
 
 /// Keeps an answer that could not be understood, out of the way of the next cycle. It is named by what is in it: a relay that says

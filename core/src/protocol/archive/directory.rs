@@ -41,13 +41,18 @@ pub(super) struct Entry<'a> {
 impl<'a> Entry<'a> {
     /// The packed content in `file`, if the entry's own header is there and of the same name.
     pub(super) fn packed<'f>(&self, file: &'f [u8]) -> Option<&'f [u8]> {
-        let header = file.get(usize::try_from(self.offset).ok()?..)?;
+        let header = file.get(self.start()?..)?;
         header.starts_with(LOCAL_HEADER).then_some(())?;
         let name_length = usize::from(u16_at(header, 26)?);
         let extra_length = usize::from(u16_at(header, 28)?);
         let rest = header.get(LOCAL_HEADER_LENGTH..)?.strip_prefix(self.name)?;
         let content = rest.get(extra_length..)?.get(..usize::try_from(self.packed_size).ok()?)?;
         (name_length == self.name.len()).then_some(content)
+    }
+
+    /// Where in the file its own header begins.
+    fn start(&self) -> Option<usize> {
+        usize::try_from(self.offset).ok()
     }
 
     /// The entry at the beginning of `directory`, and its length there.
@@ -127,7 +132,21 @@ pub(super) fn read(file: &[u8], most: usize) -> Result<Vec<Entry<'_>>, ArchiveEr
     if entries.len() as u64 != count {
         return Err(ArchiveError::NotZip("its directory holds another number of files than it says"));
     }
+    if overlap(&entries, file) {
+        return Err(ArchiveError::NotZip("its files overlap, as only a bomb's do"));
+    }
     Ok(entries)
+}
+
+/// Whether the same bytes belong to two entries. Those that point to nothing are found when they are unpacked.
+fn overlap(entries: &[Entry<'_>], file: &[u8]) -> bool {
+    let span = |entry: &Entry<'_>| {
+        let (start, packed) = (entry.start()?, entry.packed(file)?);
+        Some((start, start + LOCAL_HEADER_LENGTH + entry.name.len() + packed.len()))
+    };
+    let mut spans: Vec<(usize, usize)> = entries.iter().filter_map(span).collect();
+    spans.sort_unstable();
+    spans.windows(2).any(|pair| matches!(pair, [(_, end), (next, _)] if next < end))
 }
 
 /// The directory's bytes and how many entries it says to have.

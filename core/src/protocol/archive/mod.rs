@@ -6,7 +6,9 @@ mod directory;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write as _};
 
+use flate2::Compression;
 use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
@@ -25,19 +27,46 @@ pub struct Limits {
     pub file_bytes: u64,
     /// Bytes of all files.
     pub total_bytes: u64,
-    /// How many times larger than packed a file of more than a megabyte may be.
+    /// How many times larger than packed a file of more than a megabyte may be, and all files together.
     pub ratio: u64,
 }
 
 impl Default for Limits {
     /// A million files, 256 MiB each, 2 GiB in all, 200 times their packed size.
     fn default() -> Self {
-        Self { entries: 1_000_000, file_bytes: 256 << 20, total_bytes: 2 << 30, ratio: 200 }
+        Self { entries: 1_000_000, file_bytes: 256 << 20, total_bytes: 2 << 30, ratio: RATIO }
+    }
+}
+
+/// The ratio that is taken for a bomb's from here on, and that no archive made here has.
+const RATIO: u64 = 200;
+
+impl Limits {
+    /// What so many packed bytes may unpack to.
+    fn by_ratio(&self, packed: usize) -> u64 {
+        (packed as u64).saturating_mul(self.ratio).max(RATIO_FREE_BYTES)
+    }
+}
+
+/// What the files that are still to come may unpack to together.
+#[derive(Clone, Copy)]
+struct Room {
+    by_size: u64,
+    by_ratio: u64,
+}
+
+impl Room {
+    fn take(&mut self, bytes: u64) {
+        self.by_size = self.by_size.saturating_sub(bytes);
+        self.by_ratio = self.by_ratio.saturating_sub(bytes);
     }
 }
 
 /// Files up to this size may be packed as tightly as they like.
 const RATIO_FREE_BYTES: u64 = 1 << 20;
+
+/// Files up to this size are never packed too tightly: their entries alone are long enough for it.
+const TOO_SMALL_TO_MATTER: usize = 16 << 10;
 
 /// Why an archive cannot be made or read. Names are cut short and printed escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,19 +141,27 @@ pub fn build<'a>(
     entries: impl IntoIterator<Item = (&'a RelPath, &'a [u8])>,
     now: Now,
 ) -> Result<Vec<u8>, ArchiveError> {
-    let options = SimpleFileOptions::default()
-        .compression_method(CompressionMethod::Deflated)
-        .last_modified_time(dos_time(now))
-        .unix_permissions(0o600);
+    let options = SimpleFileOptions::default().last_modified_time(dos_time(now)).unix_permissions(0o600);
     let mut names = Names::default();
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     for (path, bytes) in entries {
         names.add_file(path)?;
-        let large = options.large_file(bytes.len() >= u32::MAX as usize);
-        writer.start_file(path.as_str(), large).map_err(not_made)?;
+        let method = if packs_like_a_bomb(bytes) { CompressionMethod::Stored } else { CompressionMethod::Deflated };
+        let options = options.compression_method(method).large_file(bytes.len() >= u32::MAX as usize);
+        writer.start_file(path.as_str(), options).map_err(not_made)?;
         writer.write_all(bytes).map_err(|error| not_made(error.into()))?;
     }
     Ok(writer.finish().map_err(not_made)?.into_inner())
+}
+
+/// Whether the content, packed, would be refused on reading.
+fn packs_like_a_bomb(content: &[u8]) -> bool {
+    if content.len() <= TOO_SMALL_TO_MATTER {
+        return false;
+    }
+    let mut packer = DeflateEncoder::new(std::io::sink(), Compression::default());
+    let is_packed = packer.write_all(content).is_ok() && packer.try_finish().is_ok();
+    is_packed && packer.total_out().saturating_mul(RATIO) < content.len() as u64
 }
 
 /// Unpacks a ZIP file: every file with its checked name, in the archive's order. Folders are left out; they follow from
@@ -135,12 +172,12 @@ pub fn build<'a>(
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Vec<(RelPath, Vec<u8>)>, ArchiveError> {
     let mut names = Names::default();
     let mut files = Vec::new();
-    let mut left = limits.total_bytes;
+    let mut room = Room { by_size: limits.total_bytes, by_ratio: limits.by_ratio(bytes.len()) };
     for entry in directory::read(bytes, limits.entries)? {
         if let Some(path) = checked_name(&entry)? {
             names.add_file(&path)?;
-            let content = unpack(&entry, bytes, limits, left)?;
-            left -= content.len() as u64;
+            let content = unpack(&entry, bytes, limits, room)?;
+            room.take(content.len() as u64);
             files.push((path, content));
         }
     }
@@ -167,15 +204,15 @@ fn checked_name(entry: &Entry<'_>) -> Result<Option<RelPath>, ArchiveError> {
 }
 
 /// The content of one file. What the archive says of its size is not believed: the bytes are counted.
-fn unpack(entry: &Entry<'_>, file: &[u8], limits: Limits, left: u64) -> Result<Vec<u8>, ArchiveError> {
+fn unpack(entry: &Entry<'_>, file: &[u8], limits: Limits, room: Room) -> Result<Vec<u8>, ArchiveError> {
     let name = || shown(entry.name);
     let damaged = |why| ArchiveError::Damaged { name: name(), why };
     if entry.is_encrypted {
         return Err(ArchiveError::Encrypted(name()));
     }
     let packed = entry.packed(file).ok_or_else(|| damaged("the directory points to something else"))?;
-    let by_ratio = (packed.len() as u64).saturating_mul(limits.ratio).max(RATIO_FREE_BYTES);
-    let most = limits.file_bytes.min(left).min(by_ratio);
+    let by_ratio = limits.by_ratio(packed.len()).min(room.by_ratio);
+    let most = limits.file_bytes.min(room.by_size).min(by_ratio);
     let content = match entry.method {
         Method::Stored => read_most(packed, most),
         Method::Deflated => read_most(DeflateDecoder::new(packed), most),
@@ -345,7 +382,7 @@ mod tests {
     #[test]
     fn bombs_are_refused_while_unpacking() {
         let zeros = vec![0; 3 << 20];
-        let zip = build([(&path("a"), b"x".as_slice()), (&path("zeros"), &zeros)], NOW).unwrap();
+        let zip = raw(&[("a", b"x"), ("zeros", &zeros)]);
         assert!(zip.len() < 10_000, "{}", zip.len());
         assert!(matches!(read(&zip, Limits::default()), Err(ArchiveError::Bomb { name, .. }) if name == "zeros"));
         let loose = Limits { ratio: 10_000, ..Limits::default() };
@@ -354,6 +391,49 @@ mod tests {
             assert!(matches!(read(&zip, tight), Err(ArchiveError::TooLarge { name, .. }) if name == "zeros"));
         }
         assert_eq!(read(&zip, Limits { entries: 1, ..loose }), Err(ArchiveError::TooMany { limit: 1 }));
+    }
+
+    #[test]
+    fn bombs_of_many_small_files_are_refused() {
+        let zeros = vec![0; 1 << 20];
+        let entries: Vec<(String, &[u8])> = (0..30).map(|n| (format!("{n}"), zeros.as_slice())).collect();
+        let entries: Vec<(&str, &[u8])> = entries.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        let zip = raw(&entries);
+        assert!(zip.len() < 60_000, "{}", zip.len());
+        assert!(matches!(read(&zip, Limits::default()), Err(ArchiveError::Bomb { .. })));
+    }
+
+    /// Entries that share their packed bytes, each a file of its own: kilobytes that unpack to gigabytes.
+    #[test]
+    fn files_that_overlap_are_refused() {
+        let inner = raw(&[("inner", b"x")]);
+        let local = &inner[..inner.windows(4).position(|window| window == b"PK\x01\x02").unwrap()];
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        writer.start_file("outer", stored).unwrap();
+        writer.write_all(local).unwrap();
+        writer.start_file("inner", SimpleFileOptions::default()).unwrap();
+        writer.write_all(b"x").unwrap();
+        let mut zip = writer.finish().unwrap().into_inner();
+        assert_eq!(read(&zip, Limits::default()).unwrap().len(), 2);
+        // The second entry of the directory is pointed at the header inside the first file.
+        let entry = zip.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        let at = u32::try_from(zip.windows(local.len()).position(|window| window == local).unwrap()).unwrap();
+        zip[entry + 42..entry + 46].copy_from_slice(&at.to_le_bytes());
+        assert!(matches!(read(&zip, Limits::default()), Err(ArchiveError::NotZip(why)) if why.contains("overlap")));
+    }
+
+    #[test]
+    fn what_is_packed_is_never_taken_for_a_bomb() {
+        let zeros = vec![0; 5 << 20];
+        let paths: Vec<RelPath> = (0..6).map(|n| path(&format!("{n}"))).collect();
+        let sizes = [5 << 20, 1 << 20, 1 << 20, 100_000, TOO_SMALL_TO_MATTER, 1];
+        let files: Vec<(&RelPath, &[u8])> =
+            paths.iter().zip(sizes).map(|(path, size)| (path, &zeros[..size])).collect();
+        let zip = build(files.clone(), NOW).unwrap();
+        let sizes_read: Vec<usize> =
+            read(&zip, Limits::default()).unwrap().iter().map(|(_, content)| content.len()).collect();
+        assert_eq!(sizes_read, sizes);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::document::Document;
+use super::section::Warnings;
 use super::{Config, ConfigError, RelayAccount, Secret, Settings, Transport};
 use crate::protocol::address::Address;
 use crate::protocol::filter::FilterMode;
@@ -185,9 +186,9 @@ impl Config {
     fn change<T>(&mut self, change: impl FnOnce(&mut Map<String, Value>) -> T) -> Result<T, ConfigError> {
         let mut document: Document = self.document.clone();
         let result = change(document.map_mut());
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::default();
         self.settings = Settings::read(document.map(), &mut warnings)?;
-        self.warnings = warnings;
+        self.warnings = warnings.found;
         self.document = document;
         Ok(result)
     }

@@ -22,6 +22,7 @@ pub use secret::Secret;
 pub use settings::{EmailAccount, FilterSettings, FtpServer, OnKeyChange, RelayAccount, SignaturePolicy, Transport};
 
 use self::document::Document;
+use self::section::Warnings;
 use self::settings::Settings;
 use super::address::Address;
 
@@ -42,9 +43,9 @@ impl Config {
     /// [`ConfigError`] names the line or the key, what was found and what is allowed.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let document = Document::parse(bytes)?;
-        let mut warnings = Vec::new();
+        let mut warnings = Warnings::default();
         let settings = Settings::read(document.map(), &mut warnings)?;
-        Ok(Self { document, settings, warnings, agent_override: None })
+        Ok(Self { document, settings, warnings: warnings.found, agent_override: None })
     }
 
     /// The reference's default file for a new agent.

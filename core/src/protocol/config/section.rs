@@ -10,8 +10,16 @@ use crate::protocol::text;
 
 /// The most warnings about one config; more would hide the first.
 const MOST_WARNINGS: usize = 20;
-/// The most unknown keys of an object that are compared with the known ones.
+/// The most unknown keys of a config that are compared with the known ones: each costs microseconds.
 const MOST_COMPARED: usize = 1000;
+
+/// What is odd about a config so far.
+#[derive(Default)]
+pub(super) struct Warnings {
+    pub(super) found: Vec<ConfigWarning>,
+    /// Unknown keys that were compared with the known ones.
+    compared: usize,
+}
 
 /// A value that is one of a few words.
 pub(super) trait Choice: Copy + Default + 'static {
@@ -172,15 +180,16 @@ impl<'a> Section<'a> {
     }
 
     /// Warns of the keys that nobody asked for and that look like one that somebody did.
-    pub(super) fn finish(self, warnings: &mut Vec<ConfigWarning>) {
+    pub(super) fn finish(self, warnings: &mut Warnings) {
         let unknown = self.map.into_iter().flat_map(Map::keys).filter(|key| !self.known.contains(&key.as_str()));
-        for key in unknown.take(MOST_COMPARED) {
-            if warnings.len() >= MOST_WARNINGS {
+        for key in unknown {
+            if warnings.found.len() >= MOST_WARNINGS || warnings.compared >= MOST_COMPARED {
                 return;
             }
+            warnings.compared += 1;
             if let Some(nearest) = nearest(key, self.known.iter().copied()) {
                 let key = format!("{}{}", self.prefix, text::for_terminal_line(key));
-                warnings.push(ConfigWarning::Typo { key, nearest });
+                warnings.found.push(ConfigWarning::Typo { key, nearest });
             }
         }
     }

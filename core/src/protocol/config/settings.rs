@@ -1,8 +1,10 @@
 //! The config's settings as typed values, and their defaults: those of the reference's own default file.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::section::{Choice, Section};
+use super::section::{Choice, Section, Warnings};
 use super::{ConfigError, ConfigWarning, Secret};
 use crate::protocol::address::Address;
 use crate::protocol::filter::FilterMode;
@@ -263,7 +265,7 @@ impl Settings {
     }
 
     /// Reads and checks the whole file, also what its transport does not use.
-    pub(super) fn read(map: &Map<String, Value>, warnings: &mut Vec<ConfigWarning>) -> Result<Self, ConfigError> {
+    pub(super) fn read(map: &Map<String, Value>, warnings: &mut Warnings) -> Result<Self, ConfigError> {
         let mut root = Section::root(map);
         let transport: Transport = root.choice("transport")?;
         let settings = Self {
@@ -286,12 +288,12 @@ impl Settings {
     }
 }
 
-fn read_agent(root: &mut Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Result<Address, ConfigError> {
+fn read_agent(root: &mut Section<'_>, warnings: &mut Warnings) -> Result<Address, ConfigError> {
     const ALLOWED: &str = "an address such as alice@localhost or alice.agenttalk";
     if let Some(agent) = root.parsed("agent_name", ALLOWED, Address::parse)? {
         return Ok(agent);
     }
-    warnings.push(ConfigWarning::NoAgentName { default: NO_NAME });
+    warnings.found.push(ConfigWarning::NoAgentName { default: NO_NAME });
     Address::parse(NO_NAME).map_err(|why| ConfigError::WrongValue {
         key: "agent_name".to_owned(),
         found: format!("missing ({why})"),
@@ -299,7 +301,7 @@ fn read_agent(root: &mut Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Resu
     })
 }
 
-fn read_filter(mut section: Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Result<FilterSettings, ConfigError> {
+fn read_filter(mut section: Section<'_>, warnings: &mut Warnings) -> Result<FilterSettings, ConfigError> {
     let filter = FilterSettings {
         mode: section.choice("mode")?,
         blacklist: section.texts("blacklist")?,
@@ -314,24 +316,26 @@ fn read_filter(mut section: Section<'_>, warnings: &mut Vec<ConfigWarning>) -> R
 fn read_relays(
     root: &mut Section<'_>,
     transport: Transport,
-    warnings: &mut Vec<ConfigWarning>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<RelayAccount>, ConfigError> {
     let single = read_relay(root.section("agenttalk")?, warnings)?.filter(|_| transport.uses_relay());
-    let mut relays: Vec<RelayAccount> = single.into_iter().collect();
+    let mut all: Vec<RelayAccount> = single.into_iter().collect();
     for section in root.sections("relays")? {
-        let Some(relay) = read_relay(section, warnings)? else { continue };
-        match relays.iter_mut().find(|known| known.server == relay.server && known.token == relay.token) {
-            Some(known) => known.address = known.address.take().or(relay.address),
-            None => relays.push(relay),
+        all.extend(read_relay(section, warnings)?);
+    }
+    let mut relays: Vec<RelayAccount> = Vec::new();
+    let mut places = BTreeMap::new();
+    for relay in &all {
+        let place = *places.entry((&relay.server, relay.token.as_ref().map(Token::expose))).or_insert(relays.len());
+        match relays.get_mut(place) {
+            Some(known) => known.address = known.address.take().or_else(|| relay.address.clone()),
+            None => relays.push(relay.clone()),
         }
     }
     Ok(relays)
 }
 
-fn read_relay(
-    mut section: Section<'_>,
-    warnings: &mut Vec<ConfigWarning>,
-) -> Result<Option<RelayAccount>, ConfigError> {
+fn read_relay(mut section: Section<'_>, warnings: &mut Warnings) -> Result<Option<RelayAccount>, ConfigError> {
     let non_empty = |text: &str| if text.is_empty() { Ok(None) } else { ServerUrl::parse(text).map(Some) };
     let server = section.parsed("server", "a URL such as https://relay.example:8443", non_empty)?.flatten();
     let token = section.secret("token", "the token that the relay gave out, without spaces", Token::parse)?;
@@ -348,7 +352,7 @@ fn read_relay(
 fn read_email_accounts(
     root: &mut Section<'_>,
     transport: Transport,
-    warnings: &mut Vec<ConfigWarning>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<EmailAccount>, ConfigError> {
     let single = read_email(root.section("email")?, warnings)?;
     let sections = root.sections("email_accounts")?;
@@ -361,7 +365,7 @@ fn read_email_accounts(
     Ok(accounts)
 }
 
-fn read_email(mut section: Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Result<EmailAccount, ConfigError> {
+fn read_email(mut section: Section<'_>, warnings: &mut Warnings) -> Result<EmailAccount, ConfigError> {
     let default = EmailAccount::default();
     let account = EmailAccount {
         imap_server: section.text("imap_server", &default.imap_server)?,
@@ -388,7 +392,7 @@ fn read_email(mut section: Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Re
 fn read_ftp_servers(
     root: &mut Section<'_>,
     transport: Transport,
-    warnings: &mut Vec<ConfigWarning>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<FtpServer>, ConfigError> {
     let single = read_ftp(root.section("ftp")?, warnings)?;
     let sections = root.sections("ftp_servers")?;
@@ -400,7 +404,7 @@ fn read_ftp_servers(
     Ok(servers)
 }
 
-fn read_ftp(mut section: Section<'_>, warnings: &mut Vec<ConfigWarning>) -> Result<FtpServer, ConfigError> {
+fn read_ftp(mut section: Section<'_>, warnings: &mut Warnings) -> Result<FtpServer, ConfigError> {
     let default = FtpServer::default();
     let server = FtpServer {
         host: section.text("host", &default.host)?,

@@ -82,6 +82,11 @@ fn bodies() -> impl Strategy<Value = String> {
     prop_oneof![prop::collection::vec(part, 0..12).prop_map(|parts| parts.concat()), any::<String>()]
 }
 
+/// A body as a reader of version 2 sees it.
+fn signable_text(body: &str) -> String {
+    text::strip_end(&text::normalize_newlines(body)).to_owned()
+}
+
 #[test]
 fn version2_is_what_the_protocol_shows() {
     let envelope = seal_version2(&alice(), &signed_headers(), "---BEGIN AGENTAZALL x  \n").unwrap();
@@ -333,6 +338,57 @@ proptest! {
                 prop_assert_eq!(opened.text(), plain);
             }
         }
+    }
+
+    #[test]
+    fn what_is_sealed_is_proven_from_its_file(body in bodies(), subject in "\\PC{0,20}") {
+        let signed = SignedHeaders { subject: text::strip(&subject).to_owned(), ..signed_headers() };
+        prop_assume!(text::is_header_safe(&subject));
+        let mut headers = Headers::default();
+        signed.apply(&mut headers);
+        headers.set("Status", "new");
+        let body = text::normalize_newlines(&body).into_owned();
+        for (sealed, proof) in [
+            (seal_version1(&alice(), &body), Proof::BodyOnly),
+            (seal_version2(&alice(), &signed, &body).unwrap(), Proof::Valid),
+        ] {
+            let file = Message { headers: headers.clone(), body: sealed }.to_text();
+            let message = Message::parse(file.as_bytes());
+            let opened = Opened::read(&message.headers, &message.body);
+            prop_assert_eq!(&opened.at_rest(opened.check(nobody), &message.headers), &proof, "{}", file);
+            if proof == Proof::Valid {
+                prop_assert_eq!((opened.text(), opened.signed_headers()), (text::strip_end(&body), Some(&signed)));
+            }
+        }
+    }
+
+    /// To a reader of version 1, which looks for the first of each marker anywhere, the body of version 2 is signed too.
+    #[test]
+    fn an_old_reader_finds_the_body_and_its_signature(body in bodies()) {
+        let sealed = seal_version2(&alice(), &signed_headers(), &body).unwrap();
+        let (_, rest) = sealed.split_once(marker::SHORT_BEGIN).unwrap();
+        let (signed, rest) = rest.split_once(marker::SHORT_END).unwrap();
+        let (_, rest) = rest.split_once(marker::SHORT_SIGNATURE).unwrap();
+        let (signature, _) = rest.split_once(marker::SHORT_SIGNATURE_END).unwrap();
+        let (_, seen) = text::strip(signed).split_once("\n\n").unwrap_or_default();
+        prop_assert_eq!(text::strip(signature), STANDARD.encode(alice().sign(seen.as_bytes())));
+        prop_assert_eq!(marker::unescape(seen), signable_text(&body));
+    }
+
+    #[test]
+    fn a_legacy_message_of_any_body_is_proven_and_a_changed_one_is_not(body in bodies(), change in "[a-z]{1,3}") {
+        let body = text::normalize_newlines(&body).into_owned();
+        let mut headers = Headers::default();
+        headers.set("From", "alice@x");
+        headers.set("Public-Key", &alice().public_key_b64());
+        let signed = legacy::candidates(&headers, &body).remove(0);
+        headers.set("Signature", &STANDARD.encode(alice().sign(&signed)));
+        let message = Message::from_text(&Message { headers, body: body.clone() }.to_text());
+        let opened = Opened::read(&message.headers, &message.body);
+        prop_assert_eq!((opened.check(nobody), opened.text()), (Proof::BodyOnly, body.as_str()));
+        let changed = format!("{body}{change}");
+        let opened = Opened::read(&message.headers, &changed);
+        prop_assert_eq!(opened.check(nobody), Proof::Invalid(InvalidReason::BadSignature));
     }
 
     #[test]

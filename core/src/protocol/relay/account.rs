@@ -86,6 +86,8 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -107,5 +109,17 @@ mod tests {
             assert!(Token::parse(text).is_none(), "{text:?}");
         }
         assert!(!format!("{:?}", Token::parse("hunter2")).contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_safe_and_a_good_one_is_stable(text in ".{0,40}|[ A-Za-z0-9_-]{0,33}") {
+            for name in [AgentName::parse(&text), AgentName::parse_for_small_server(&text)].into_iter().flatten() {
+                prop_assert_eq!(AgentName::parse_for_small_server(name.as_str()), Ok(name));
+            }
+            if let Some(token) = Token::parse(&text) {
+                prop_assert_eq!(Token::parse(token.expose()), Some(token));
+            }
+        }
     }
 }

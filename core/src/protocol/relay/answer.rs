@@ -89,11 +89,11 @@ pub fn parse_messages(server: &ServerUrl, reply: Reply<'_>) -> Result<MessageLis
         return Err(refusal(server, Call::Messages, reply));
     }
     let body = String::from_utf8_lossy(reply.body);
-    let Some(split) = split_messages(&body) else {
+    let Some(entries) = split_messages(&body) else {
         object(server, Call::Messages, reply)?;
         return Err(RelayError::WrongShape { server: server.clone(), what: "it holds no list of messages".to_owned() });
     };
-    Ok(MessageList::of(&split))
+    Ok(MessageList::of(entries))
 }
 
 /// The answer to [`agents`](super::agents): everybody with an account, without what is no address.
@@ -203,7 +203,9 @@ fn start(body: &[u8], limit: usize) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::SendOutcome;
+    use serde_json::json;
+
+    use super::super::{Payload, RelayMessage, SendOutcome};
     use super::*;
 
     fn server() -> ServerUrl {
@@ -332,6 +334,33 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn messages_are_read_as_they_are_written(
+            entries in proptest::collection::vec((".{0,9}", ".{1,9}", ".{0,9}", ".{1,9}", any::<String>()), 0..5),
+        ) {
+            let entry = |(id, from, timestamp, subject, body): &(String, String, String, String, String)| RelayMessage {
+                id: id.clone(),
+                from: from.clone(),
+                to: String::new(),
+                timestamp: timestamp.clone(),
+                payload: Payload { subject: subject.clone(), body: body.clone(), ..Payload::default() },
+            };
+            let messages: Vec<RelayMessage> = entries.iter().map(entry).collect();
+            let written = |m: &RelayMessage| {
+                json!({"id": m.id, "from": m.from, "timestamp": m.timestamp, "payload": m.payload.to_json()})
+            };
+            let body = json!({"messages": messages.iter().map(written).collect::<Value>()}).to_string();
+            let list = parse_messages(&server(), reply(200, &body)).unwrap();
+            prop_assert_eq!((list.messages, list.bad_count, list.damage), (messages, 0, None));
+        }
+
+        #[test]
+        fn an_account_is_read_as_it_is_written(name in "[a-z]{3,9}", token in "[!-~]{1,40}") {
+            let body = json!({"agent_address": format!("{name}.agenttalk"), "api_token": token}).to_string();
+            let account = parse_registered(&server(), reply(201, &body)).unwrap();
+            prop_assert_eq!((account.address.relay_account(), account.token.expose()), (Some(&*name), &*token));
+        }
+
         #[test]
         fn any_answer_is_safe(status: u16, body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let reply = Reply { status, headers: &[], body: &body };

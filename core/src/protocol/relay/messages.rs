@@ -4,21 +4,42 @@ use serde_json::Value;
 
 use super::payload::{Payload, repair_surrogates};
 
+/// The most entries that are described when they are no messages. A hostile answer holds one in every second byte.
+const MOST_BAD: usize = 20;
+
 /// The messages of one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageList {
-    /// The entries in the relay's order; two may have the same id.
-    pub messages: Vec<Result<RelayMessage, BadMessage>>,
+    /// The messages in the relay's order; two may have the same id.
+    pub messages: Vec<RelayMessage>,
+    /// The first entries that are no messages.
+    pub bad: Vec<BadMessage>,
+    /// How many entries are no messages.
+    pub bad_count: usize,
     /// Where the answer breaks off, when it does: there may have been more.
     pub damage: Option<String>,
 }
 
 impl MessageList {
-    pub(super) fn of(split: &Split<'_>) -> Self {
-        let read = |(index, raw): (usize, &&str)| {
-            RelayMessage::parse(raw).map_err(|why| BadMessage { index, why, raw: (*raw).to_owned() })
-        };
-        Self { messages: split.entries.iter().enumerate().map(read).collect(), damage: split.damage() }
+    /// Reads the entries one after the other, so that a list of many small ones costs no memory but for its messages.
+    pub(super) fn of(mut entries: Entries<'_>) -> Self {
+        let mut list = Self { messages: Vec::new(), bad: Vec::new(), bad_count: 0, damage: None };
+        for (index, raw) in entries.by_ref().enumerate() {
+            match RelayMessage::parse(raw) {
+                Ok(message) => list.messages.push(message),
+                Err(why) => {
+                    list.bad_count += 1;
+                    if list.bad.len() < MOST_BAD {
+                        list.bad.push(BadMessage { index, why });
+                    }
+                }
+            }
+        }
+        if !entries.is_complete {
+            let count = list.messages.len() + list.bad_count;
+            list.damage = Some(format!("the relay's answer breaks off after {count} messages"));
+        }
+        list
     }
 }
 
@@ -75,7 +96,7 @@ pub(super) fn parse_lenient(json: &str) -> Result<Value, serde_json::Error> {
     })
 }
 
-/// An entry that is no message. It was deleted at the relay, so its JSON is kept for a person to look at.
+/// An entry that is no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry {index} of the relay's messages cannot be read: {why}")]
 pub struct BadMessage {
@@ -83,37 +104,67 @@ pub struct BadMessage {
     pub index: usize,
     /// What is wrong with it.
     pub why: String,
-    /// The entry as it came.
-    pub raw: String,
-}
-
-/// The raw JSON of each entry of a list of messages.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Split<'a> {
-    entries: Vec<&'a str>,
-    complete: bool,
-}
-
-impl Split<'_> {
-    fn damage(&self) -> Option<String> {
-        let count = self.entries.len();
-        (!self.complete).then(|| format!("the relay's answer breaks off after {count} messages"))
-    }
 }
 
 /// Finds the entries of the list `messages` of the outermost object, without judging them: so one that is too deep,
 /// not UTF-16 or cut off does not cost the others. `None` when there is no such list.
-pub(super) fn split_messages(body: &str) -> Option<Split<'_>> {
+pub(super) fn split_messages(body: &str) -> Option<Entries<'_>> {
     let mut scanner = Scanner { text: body, at: 0 };
     scanner.expect(b'{')?;
     loop {
         let key = scanner.value()?;
         scanner.expect(b':')?;
-        if key == "\"messages\"" && scanner.peek() == Some(b'[') {
-            return Some(scanner.list());
+        if key == "\"messages\"" && scanner.expect(b'[').is_some() {
+            return Some(Entries::of(scanner));
         }
         scanner.value()?;
         scanner.expect(b',')?;
+    }
+}
+
+/// The raw JSON of each entry of a list. An unreadable rest is an entry as well, the last one: a person may still make
+/// something of it.
+pub(super) struct Entries<'a> {
+    scanner: Scanner<'a>,
+    is_over: bool,
+    /// Whether the list has not broken off so far.
+    is_complete: bool,
+}
+
+impl<'a> Entries<'a> {
+    /// The entries after `[`.
+    fn of(mut scanner: Scanner<'a>) -> Self {
+        let is_over = scanner.expect(b']').is_some();
+        Self { scanner, is_over, is_complete: true }
+    }
+
+    /// Steps over what follows an entry.
+    fn step(&mut self) {
+        self.is_over = self.scanner.expect(b']').is_some();
+        self.is_complete = self.is_over || self.scanner.expect(b',').is_some();
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        if self.is_over {
+            return None;
+        }
+        if self.is_complete {
+            if let Some(entry) = self.scanner.value() {
+                self.step();
+                return Some(entry);
+            }
+            // A comma before the end is no damage.
+            if self.scanner.expect(b']').is_some() {
+                self.is_over = true;
+                return None;
+            }
+        }
+        (self.is_over, self.is_complete) = (true, false);
+        self.scanner.rest()
     }
 }
 
@@ -124,30 +175,6 @@ struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    /// The entries from `[` on.
-    fn list(&mut self) -> Split<'a> {
-        let mut entries = Vec::new();
-        let mut complete = self.expect(b'[').is_some();
-        if self.expect(b']').is_some() {
-            return Split { entries, complete };
-        }
-        while complete {
-            match self.value() {
-                Some(entry) => entries.push(entry),
-                None => complete = self.peek() == Some(b']'),
-            }
-            if self.expect(b']').is_some() {
-                break;
-            }
-            complete = complete && self.expect(b',').is_some();
-        }
-        // An unreadable rest is an entry as well: a person may still make something of it.
-        if !complete {
-            entries.extend(self.rest());
-        }
-        Split { entries, complete }
-    }
-
     /// The text of the value that begins here; `None` at its end or where it is cut off.
     fn value(&mut self) -> Option<&'a str> {
         let first = self.peek()?;
@@ -234,12 +261,12 @@ mod tests {
     use super::*;
 
     fn entries(body: &str) -> (Vec<&str>, bool) {
-        let split = split_messages(body).unwrap();
-        (split.entries, split.complete)
+        let mut split = split_messages(body).unwrap();
+        (split.by_ref().collect(), split.is_complete)
     }
 
     fn list(body: &str) -> MessageList {
-        MessageList::of(&split_messages(body).unwrap())
+        MessageList::of(split_messages(body).unwrap())
     }
 
     #[test]
@@ -269,14 +296,14 @@ mod tests {
     fn messages_are_read_as_the_small_server_writes_them() {
         let body = r#"{"agent": "bob.agenttalk", "count": 2, "messages": [{"id": "1795392327798_alice_7accc2a3", "from": "alice.agenttalk", "to": "bob.agenttalk", "timestamp": "2026-11-23T00:07:10.845580", "payload": "{\"subject\": \"H\\u00e9\", \"body\": \"body \\u00fc\", \"from\": \"alice.agenttalk\", \"attachments\": [{\"name\": \"a.bin\", \"data\": \"aGVsbG//AGJpbg==\"}]}"}, {"id": "2", "from": "x", "payload": {"subject": "obj"}}]}"#;
         let list = list(body);
-        let first = list.messages[0].clone().unwrap();
+        let first = &list.messages[0];
         assert_eq!(
             (first.id.as_str(), first.timestamp.as_str()),
             ("1795392327798_alice_7accc2a3", "2026-11-23T00:07:10.845580")
         );
         assert_eq!((first.payload.subject.as_str(), first.payload.body.as_str()), ("H\u{e9}", "body \u{fc}"));
         assert_eq!(first.payload.attachments[0].data, b"hello\xff\x00bin");
-        assert_eq!(list.messages[1].as_ref().unwrap().payload.subject, "obj");
+        assert_eq!(list.messages[1].payload.subject, "obj");
         assert_eq!(list.damage, None);
     }
 
@@ -294,11 +321,8 @@ mod tests {
             &deep,
         ] {
             let list = list(&format!("{{\"messages\": [{good}, {bad}, {good}]}}"));
-            let read: Vec<bool> = list.messages.iter().map(Result::is_ok).collect();
-            assert_eq!(read, [true, false, true], "{}", crate::protocol::text::prefix(bad, 40));
-            let error = list.messages[1].clone().unwrap_err();
-            assert_eq!((error.index, error.raw.as_str()), (1, bad));
-            assert_eq!(list.messages[0].as_ref().unwrap().id, "../../x");
+            assert_eq!((list.messages.len(), list.bad_count), (2, 1), "{}", crate::protocol::text::prefix(bad, 40));
+            assert_eq!((list.bad[0].index, list.messages[0].id.as_str()), (1, "../../x"));
         }
     }
 
@@ -306,22 +330,29 @@ mod tests {
     fn half_surrogate_pairs_are_replaced() {
         let list =
             list(r#"{"messages": [{"id": "1", "from": "a", "payload": "x \ud83d \ud83d\ude00 \ude00 \\ud83d"}]}"#);
-        assert_eq!(list.messages[0].as_ref().unwrap().payload.body, "x \u{fffd} \u{1f600} \u{fffd} \\ud83d");
+        assert_eq!(list.messages[0].payload.body, "x \u{fffd} \u{1f600} \u{fffd} \\ud83d");
     }
 
     #[test]
     fn time_is_linear() {
         for unit in ["[", "{", "\"", "\\", "[]", "{\"", ",", "\"\\", "1,", "{},", " "] {
             let body = format!("{{\"messages\": [{}", unit.repeat((1 << 20) / unit.len()));
-            split_messages(&body);
+            assert!(split_messages(&body).unwrap().count() <= body.len());
         }
+    }
+
+    #[test]
+    fn many_bad_entries_are_counted_and_few_are_told() {
+        let list = list(&format!("{{\"messages\": [{}]}}", "1,".repeat(100_000)));
+        assert_eq!((list.messages.len(), list.bad.len(), list.bad_count), (0, MOST_BAD, 100_000));
+        assert_eq!((list.bad[19].index, list.damage), (19, None));
     }
 
     proptest! {
         #[test]
         fn any_text_is_safe(text in "\\{\"messages\": ?\\[[\\[\\]{}\",:\\\\a1 é]{0,60}") {
             let list = list(&text);
-            prop_assert!(list.messages.len() <= text.len());
+            prop_assert!(list.messages.len() + list.bad_count <= text.len());
         }
 
         #[test]

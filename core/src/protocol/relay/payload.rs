@@ -11,6 +11,9 @@ pub const UNTITLED: &str = "(AgentTalk message)";
 /// The name of an attachment that has none.
 const UNNAMED: &str = "attachment.bin";
 
+/// The most problems of a message that are told. A hostile one holds one in every second byte.
+const MOST_PROBLEMS: usize = 20;
+
 /// A file that came with a message. The name is untrusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
@@ -58,7 +61,7 @@ pub struct Payload {
     pub from: String,
     /// The files.
     pub attachments: Vec<Attachment>,
-    /// What could not be read. Not sent.
+    /// What could not be read, the first 20 of it. Not sent.
     pub problems: Vec<PayloadProblem>,
 }
 
@@ -124,10 +127,16 @@ impl Payload {
             match take("data") {
                 Some(Value::String(data)) => match decode_base64(&data) {
                     Ok(data) => self.attachments.push(Attachment { name, data }),
-                    Err(why) => self.problems.push(PayloadProblem::NotBase64 { index, name, why }),
+                    Err(why) => self.report(PayloadProblem::NotBase64 { index, name, why }),
                 },
-                _ => self.problems.push(PayloadProblem::NoData { index, name }),
+                _ => self.report(PayloadProblem::NoData { index, name }),
             }
+        }
+    }
+
+    fn report(&mut self, problem: PayloadProblem) {
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(problem);
         }
     }
 }
@@ -260,6 +269,8 @@ mod tests {
         assert_eq!(told.len(), 4, "{told:?}");
         assert!(told[0].contains("../bad") && told[0].contains("base64"), "{told:?}");
         assert_eq!(Payload::parse(r#"{"attachments": {}}"#).problems, [PayloadProblem::NoList]);
+        let many = format!("{{\"attachments\": [{}0]}}", "0,".repeat(10_000));
+        assert_eq!(Payload::parse(&many).problems.len(), MOST_PROBLEMS);
     }
 
     #[test]

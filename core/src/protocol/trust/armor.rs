@@ -116,6 +116,8 @@ const fn is_base64(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::address::Address;
     use crate::protocol::trust::{Expected, MachineFingerprint, Nonce};
@@ -174,6 +176,23 @@ mod tests {
         for pattern in ["═", "║", "\n", "A", "=", "═ PAYLOAD ═\n", "PAYLOAD", " ", "\u{1f}", "é", "> ", "\r"] {
             let text = pattern.repeat(1_000_000 / pattern.len());
             let _ = parse(&text).map(|bytes| assert!(bytes.len() <= text.len()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_safe(text in ".{0,200}|[A-Za-z0-9+/= \\n═║]{0,200}|═ PAYLOAD ═\\n[A-Za-z0-9+/=\\n]{0,99}═ SIGNATURE ═\\n[A-Z]{0,9}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn any_bytes_are_read_raw(bytes in prop::collection::vec(any::<u8>(), 75..300)) {
+            prop_assert_eq!(parse(&BASE64.encode(&bytes)).map(|read| read.to_vec()), Ok(bytes));
+        }
+
+        #[test]
+        fn any_machine_name_is_safe(name in ".{0,100}|[═║\\n PAYLOD]{0,90}") {
+            prop_assert_eq!(parse(&format(&token(), &name)).map(|read| read.to_vec()), Ok(token().as_bytes().to_vec()));
         }
     }
 }

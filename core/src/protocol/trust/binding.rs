@@ -252,6 +252,8 @@ fn take_text(fields: &mut Map<String, Value>, field: &'static str) -> Result<Str
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::time::Now;
 
@@ -328,5 +330,21 @@ mod tests {
         }
         let binding = Binding::new(" John Doe ", &token, &expected).unwrap();
         assert_eq!(Binding::parse(&binding.to_json()), Ok(binding));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = Binding::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_file_is_read_and_written_the_same(at in any::<prop::sample::Index>(), to: u8) {
+            let mut file = REFERENCE.as_bytes().to_vec();
+            *at.get_mut(&mut file) = to;
+            if let Ok(binding) = Binding::parse(&file) {
+                prop_assert_eq!(Binding::parse(&binding.to_json()), Ok(binding));
+            }
+        }
     }
 }

@@ -86,6 +86,8 @@ fn seconds(burned: &Value) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(seconds: i64) -> Now {
@@ -123,5 +125,23 @@ mod tests {
             assert!(UsedNonces::parse(damaged.as_bytes()).is_err());
         }
         assert!(UsedNonces::parse(b"{}").unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = UsedNonces::parse(&bytes);
+        }
+
+        #[test]
+        fn what_is_burned_is_read_back(nonces in prop::collection::vec(any::<[u8; 32]>(), 0..6), seconds in 0..2_000_000_000_i64) {
+            let mut used = UsedNonces::default();
+            for nonce in &nonces {
+                used.burn(&Nonce::new(*nonce), at(seconds));
+            }
+            let again = UsedNonces::parse(&used.to_json()).unwrap();
+            prop_assert!(nonces.iter().all(|nonce| again.contains(&Nonce::new(*nonce))));
+            prop_assert_eq!(again, used);
+        }
     }
 }

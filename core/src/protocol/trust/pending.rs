@@ -107,6 +107,8 @@ impl std::fmt::Debug for PendingToken {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::address::Address;
     use crate::protocol::trust::{Expected, MachineFingerprint, Nonce, check_text};
@@ -138,5 +140,24 @@ mod tests {
             PendingToken::parse(br#"{"token": "x", "owner_auth_secret": "1"}"#),
             Err(PendingError::BadField("owner_auth_secret"))
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes: Vec<u8>) {
+            let _ = PendingToken::parse(&bytes);
+        }
+
+        #[test]
+        fn a_changed_file_is_read_and_written_the_same(token in ".{0,20}", at in any::<prop::sample::Index>(), to: u8) {
+            let file = serde_json::json!({
+                "token": token, "owner_auth_secret": "ab".repeat(32), "expires_at": 1_795_392_711, "created_at": 1_795_392_111, "new": [1.5],
+            });
+            let mut file = file.to_string().into_bytes();
+            *at.get_mut(&mut file) = to;
+            if let Ok(pending) = PendingToken::parse(&file) {
+                prop_assert_eq!(PendingToken::parse(&pending.to_json()), Ok(pending));
+            }
+        }
     }
 }

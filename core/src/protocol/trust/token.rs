@@ -314,6 +314,8 @@ fn padding(agent_key: &[u8], nonce: &Nonce, length: usize) -> Option<Zeroizing<V
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::protocol::address::Address;
     use crate::protocol::time::Now;
@@ -395,5 +397,21 @@ mod tests {
         let token = check(&good(), CREATED).unwrap();
         assert!(!format!("{token:?}").contains("65, 90, 84, 82"));
         assert_eq!(token.as_bytes().len(), SIZE);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            for bytes in [&bytes, &signed(&bytes)] {
+                prop_assert!(check(bytes, CREATED).is_err());
+            }
+        }
+
+        #[test]
+        fn a_changed_token_is_refused(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
+            let mut bytes = good();
+            *at.get_mut(&mut bytes) ^= flip;
+            prop_assert_eq!(check(&bytes, CREATED), Err(TokenRefusal::BadSignature));
+        }
     }
 }
