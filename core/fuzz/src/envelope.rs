@@ -31,7 +31,7 @@ pub fn envelope(data: &[u8]) {
     let found = [Opened::read(&message.headers, &message.body), Opened::read(&none, &body)];
     let single: Vec<Proof> = found.iter().map(|opened| opened.check(knows_alice)).collect();
     let good = Opened::read(&none, &GOOD);
-    let batch = check_batch(&[&found[0], &good, &found[1]], knows_alice);
+    let batch = check_batch(&[found[0].clone(), good, found[1].clone()], knows_alice);
     assert_eq!(batch, [single[0].clone(), Proof::BodyOnly, single[1].clone()]);
 
     for (opened, proof) in found.iter().zip(&single) {
@@ -139,7 +139,7 @@ fn changed_proves_nothing_else(file: &str, was: &Opened<'_>, good: &Proof, [kind
     let message = Message::parse(&bytes);
     let is = Opened::read(&message.headers, &message.body);
     let single = is.check(knows_alice);
-    assert_eq!(check_batch(&[&is, was], knows_alice), [single.clone(), good.clone()]);
+    assert_eq!(check_batch(&[is.clone(), was.clone()], knows_alice), [single.clone(), good.clone()]);
     let proof = is.at_rest(single, &message.headers);
     if proof == Proof::Valid {
         assert_eq!((is.text(), is.signed_headers()), (was.text(), was.signed_headers()));
