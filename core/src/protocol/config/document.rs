@@ -7,7 +7,7 @@ use super::ConfigError;
 use crate::protocol::python_json;
 
 /// The largest config that is read. A mailbox's is about one kilobyte.
-const LIMIT: usize = 1 << 20;
+const LIMIT: usize = 512 << 10;
 
 /// Keys whose text is secret wherever they stand, so that the document wipes it.
 const SECRET_KEYS: [&str; 3] = ["agent_key", "token", "password"];
