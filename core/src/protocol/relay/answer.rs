@@ -9,6 +9,8 @@ use crate::protocol::text;
 
 /// The longest wait that a relay can ask for, in milliseconds: an hour.
 const LONGEST_WAIT_MS: u64 = 3_600_000;
+/// The longest refusal that is looked into: a relay says one sentence.
+const LONGEST_REFUSAL: usize = 64 << 10;
 /// The most facts of a status that are kept.
 const MOST_FACTS: usize = 50;
 
@@ -160,7 +162,8 @@ fn not_json(server: &ServerUrl, reply: Reply<'_>) -> RelayError {
 fn refusal(server: &ServerUrl, call: Call, reply: Reply<'_>) -> RelayError {
     let server = server.clone();
     let status = reply.status;
-    let error = serde_json::from_slice::<Value>(reply.body).ok();
+    let body = Some(reply.body).filter(|body| body.len() <= LONGEST_REFUSAL);
+    let error = body.and_then(|body| serde_json::from_slice::<Value>(body).ok());
     let error = error.as_ref().and_then(|answer| answer.get("error")).and_then(Value::as_str);
     // Only a relay says {"error": ...}; what a proxy or another service says of a path is not about the message.
     let from_relay = error.is_some();

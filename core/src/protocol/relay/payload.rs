@@ -69,9 +69,11 @@ impl Payload {
     /// Reads a payload. What is no JSON object is plain text, so that nothing is lost.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        match parse_lenient(text) {
-            Ok(Value::Object(fields)) => Self::from_fields(fields),
-            Ok(Value::String(body)) => Self::plain(body),
+        // Only an object or a string in JSON is not taken as it is.
+        let may_be_json = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with(['{', '"']);
+        match may_be_json.then(|| parse_lenient(text)) {
+            Some(Ok(Value::Object(fields))) => Self::from_fields(fields),
+            Some(Ok(Value::String(body))) => Self::plain(body),
             _ => Self::plain(text.to_owned()),
         }
     }
