@@ -84,7 +84,8 @@ pub async fn refresh_day_index(session: &Session, day: Day) -> Result<(), Error>
     // The reference makes both indexes together; this one only changes when a memory does.
     let memories = session.home.remember_index();
     if !has_file(session, &memories).await? {
-        session.cx.write(&memories, memory_index(&session.mailbox(), session.address()).await?).await?;
+        // Made anew, never over one that a `remember` has made meanwhile.
+        session.cx.create(&memories, memory_index(&session.mailbox(), session.address()).await?, false).await?;
     }
     Ok(())
 }

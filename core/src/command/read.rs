@@ -207,18 +207,14 @@ pub async fn held(session: &mut Session, held: Held) -> Result<HeldOutcome, Erro
     Ok(HeldOutcome { done, messages: rows.into_iter().filter(|row| row.location == location).collect() })
 }
 
-/// Moves a message with its attachments; the message last, so that it never lies in the inbox without them.
+/// Moves a message into the inbox, unless another of its name is there.
 async fn release(session: &Session, held: &Location) -> Result<(), Error> {
     let home = &session.home;
     let inbox = Location { folder: Folder::Inbox, ..held.clone() };
     if session.cx.read(&inbox.place(home)).await?.is_some() {
         return Err(Error::AlreadyInInbox { id: held.id.to_string() });
     }
-    let attachments = home.attachments(held.day, Folder::Held, &held.id);
-    if !session.cx.list(&attachments).await?.is_empty() {
-        session.cx.rename(&attachments, &home.attachments(held.day, Folder::Inbox, &held.id)).await?;
-    }
-    Ok(session.cx.rename(&held.place(home), &inbox.place(home)).await?)
+    Ok(session.mailbox().refile(held.day, &held.id, Folder::Held, Folder::Inbox).await?)
 }
 
 async fn discard(session: &Session, held: &Location) -> Result<(), Error> {

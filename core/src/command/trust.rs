@@ -448,7 +448,6 @@ impl Agent {
             let mut nonces = self.nonces(session).await?;
             let expected = self.expected(session, machine);
             let binding = bind(token, owner, &expected, current.as_ref(), &mut nonces).map_err(TrustError::Refused)?;
-            nonces.prune(cx.now());
             cx.write_private(&self.home.used_nonces(), nonces.to_json()).await?;
             cx.write_private(&self.home.trust(), binding.to_json()).await?;
             cx.remove(&self.home.trust_token_pending()).await?;

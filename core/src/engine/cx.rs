@@ -11,6 +11,7 @@ use super::effect::{
 };
 use super::error::Error;
 use super::event::{Event, Level};
+use super::lock::Held;
 use super::op::{EffectId, Shared, TimerKey};
 use crate::protocol::layout::Place;
 use crate::protocol::time::Now;
@@ -145,13 +146,36 @@ impl Cx {
         }
     }
 
+    /// From here on every change looks at this lock first.
+    pub(super) fn hold(&self, held: Held) {
+        self.shared.state().held.push(held);
+    }
+
+    /// Whether the operation holds the lock at this place, in another of its parts.
+    pub(super) fn holds(&self, place: &Place) -> bool {
+        self.shared.state().held.iter().any(|held| held.is_at(place))
+    }
+
+    pub(super) fn let_go(&self, held: &Held) {
+        self.shared.state().held.retain(|other| other != held);
+    }
+
+    /// Looks at the locks that the operation holds, and then makes a change.
+    async fn change<E: Ask>(&self, action: &'static str, place: &Place, effect: E) -> Result<E::Answer, Error> {
+        let held = self.shared.state().held.clone();
+        for held in held {
+            held.check(self).await?;
+        }
+        self.ask(effect).await.map_err(|source| file_error(action, place, source))
+    }
+
     /// Writes a file, complete and durable or not at all, replacing what was there.
     ///
     /// # Errors
     /// [`Error::File`].
     pub async fn write(&self, place: &Place, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
         let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private: false, exclusive: false };
-        self.ask(effect).await.map_err(|source| file_error("write", place, source))
+        self.change("write", place, effect).await
     }
 
     /// As [`Cx::write`], readable by its owner alone.
@@ -160,7 +184,7 @@ impl Cx {
     /// [`Error::File`].
     pub async fn write_private(&self, place: &Place, bytes: impl Into<Vec<u8>>) -> Result<(), Error> {
         let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private: true, exclusive: false };
-        self.ask(effect).await.map_err(|source| file_error("write", place, source))
+        self.change("write", place, effect).await
     }
 
     /// Makes a new file; `false` when it is there already.
@@ -169,10 +193,10 @@ impl Cx {
     /// [`Error::File`].
     pub async fn create(&self, place: &Place, bytes: impl Into<Vec<u8>>, private: bool) -> Result<bool, Error> {
         let effect = WriteAtomic { place: place.clone(), bytes: bytes.into(), private, exclusive: true };
-        match self.ask(effect).await {
+        match self.change("write", place, effect).await {
             Ok(()) => Ok(true),
-            Err(error) if error.kind == IoErrorKind::AlreadyExists => Ok(false),
-            Err(source) => Err(file_error("write", place, source)),
+            Err(error) if error.io_kind() == Some(IoErrorKind::AlreadyExists) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -182,7 +206,7 @@ impl Cx {
     /// [`Error::File`].
     pub async fn append(&self, place: &Place, bytes: impl Into<Vec<u8>>, private: bool) -> Result<(), Error> {
         let effect = Append { place: place.clone(), bytes: bytes.into(), private };
-        self.ask(effect).await.map_err(|source| file_error("append to", place, source))
+        self.change("append to", place, effect).await
     }
 
     /// Renames a file or folder, replacing a file at the target.
@@ -191,7 +215,7 @@ impl Cx {
     /// [`Error::File`].
     pub async fn rename(&self, from: &Place, to: &Place) -> Result<(), Error> {
         let effect = Rename { from: from.clone(), to: to.clone(), exclusive: false };
-        self.ask(effect).await.map_err(|source| file_error("rename", from, source))
+        self.change("rename", from, effect).await
     }
 
     /// Removes a file, or a folder with all that is in it; nothing when there is none.
@@ -199,7 +223,7 @@ impl Cx {
     /// # Errors
     /// [`Error::File`].
     pub async fn remove(&self, place: &Place) -> Result<(), Error> {
-        self.ask(Remove { place: place.clone() }).await.map_err(|source| file_error("remove", place, source))
+        self.change("remove", place, Remove { place: place.clone() }).await
     }
 
     /// `N` random bytes.

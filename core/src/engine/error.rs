@@ -35,6 +35,12 @@ pub enum Error {
         /// When the lock expires, UTC.
         until: String,
     },
+    /// The lock ended, or another process took it over, before the work under it was done.
+    #[error("the lock {place} ended before this command was done with it; nothing more was changed: run it again")]
+    LockLost {
+        /// The lock file.
+        place: Place,
+    },
     /// The operation was cancelled.
     #[error("stopped before it was done")]
     Cancelled,

@@ -11,6 +11,7 @@ use super::cx::Cx;
 use super::effect::{Answer, Effect};
 use super::error::{Error, ResumeError};
 use super::event::Event;
+use super::lock::Held;
 use crate::protocol::time::Now;
 
 /// Names one effect of one operation. The generation makes an id stale once its effect was answered.
@@ -169,6 +170,8 @@ pub(super) struct State {
     waiting: usize,
     timers: BTreeMap<TimerKey, ()>,
     next_timer: u64,
+    /// Locks that the operation holds.
+    pub(super) held: Vec<Held>,
     pub(super) cancelled: bool,
 }
 

@@ -204,6 +204,19 @@ impl DeliveryState {
         }
     }
 
+    /// Takes over what another process has found out meanwhile: an acceptance is final, and known to either is known.
+    pub fn learn(&mut self, other: &Self) {
+        for (key, theirs) in &other.recipients {
+            match self.recipients.get_mut(key) {
+                Some(ours) if theirs.state == State::Accepted && ours.state != State::Accepted => {
+                    *ours = theirs.clone()
+                }
+                Some(_) => {}
+                None => drop(self.recipients.insert(key.clone(), theirs.clone())),
+            }
+        }
+    }
+
     /// Whether nobody waits any more.
     #[must_use]
     pub fn is_settled(&self) -> bool {
@@ -253,6 +266,16 @@ mod tests {
         assert!(!state.is_settled());
         state.record("b@y", Attempt::Permanent { reason: "no such recipient".into() }, NOW);
         assert!(state.is_settled() && !state.is_accepted());
+    }
+
+    #[test]
+    fn what_another_process_found_out_counts() {
+        let (mut ours, mut theirs) = (state(), state());
+        ours.record("b@y", Attempt::Permanent { reason: "no such recipient".into() }, NOW);
+        theirs.record("b@y", Attempt::Accepted(vec![]), NOW);
+        ours.record("a@x", Attempt::Accepted(vec![]), NOW);
+        ours.learn(&theirs);
+        assert!(ours.is_accepted());
     }
 
     #[test]

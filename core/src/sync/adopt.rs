@@ -80,6 +80,7 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
     });
     let mut keyring: Option<Keyring> = None;
     let mut stored = Stored::default();
+    let mut judged = Vec::new();
     for (day, id, modified_ms, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
         let Some(bytes) = bytes? else { continue };
         let message = Message::parse(&bytes);
@@ -92,14 +93,18 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
             none => none.insert(mailbox.keyring().await?),
         };
         let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
-        match adopt_one(mailbox, keyring, day, &id, message, fresh).await? {
+        match judge(mailbox, keyring, day, &id, message, fresh).await? {
             Adopted::Later => {}
             Adopted::Blocked => stored.blocked += 1,
-            Adopted::As(received) => stored.received.push(received),
+            Adopted::As(message) => judged.push(message),
         }
     }
+    // First what was learned: a message with its verdict is not looked at again.
     if let Some(keyring) = keyring.filter(Keyring::is_dirty) {
         mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+    }
+    for message in judged {
+        stored.received.push(file(mailbox, message).await?);
     }
     Ok(stored)
 }
@@ -114,10 +119,16 @@ fn is_own_notice(mailbox: &Mailbox<'_>, message: &Message) -> bool {
 enum Adopted {
     Later,
     Blocked,
-    As(Received),
+    As(Judged),
 }
 
-async fn adopt_one(
+/// A message with its verdict, not written yet.
+struct Judged {
+    text: String,
+    received: Received,
+}
+
+async fn judge(
     mailbox: &Mailbox<'_>,
     keyring: &mut Keyring,
     day: Day,
@@ -149,12 +160,20 @@ async fn adopt_one(
     message.headers.remove_local();
     receive::set_verdict(&mut message.headers, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
-    cx.write(&place, message.to_text()).await?;
-    if folder == Folder::Held {
-        if !cx.list(&attachments).await?.is_empty() {
-            cx.rename(&attachments, &home.attachments(day, Folder::Held, id)).await?;
-        }
-        cx.rename(&place, &home.message(day, Folder::Held, id)).await?;
+    let received = Received { day, id: id.clone(), folder, from, subject, verdict };
+    Ok(Adopted::As(Judged { text: message.to_text(), received }))
+}
+
+/// Moves what policy holds back, and writes the verdict down.
+async fn file(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
+    let (cx, home) = (mailbox.cx, mailbox.home);
+    let Judged { text, received } = judged;
+    let day = received.day;
+    let place = home.message(day, received.folder, &received.id);
+    // Out of the inbox before the verdict is on it: what is held back never stays there.
+    if received.folder == Folder::Held {
+        mailbox.refile(day, &received.id, Folder::Inbox, Folder::Held).await?;
     }
-    Ok(Adopted::As(Received { day, id: id.clone(), folder, from, subject, verdict }))
+    cx.write(&place, text).await?;
+    Ok(received)
 }

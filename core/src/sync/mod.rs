@@ -25,7 +25,7 @@ use crate::protocol::dedupe::{Save, SeenIds};
 use crate::protocol::filter::{Filter, Pattern};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::{Keyring, KeyringError};
-use crate::protocol::layout::{AgentHome, PathError, Place, RelPath, Root};
+use crate::protocol::layout::{AgentHome, Folder, PathError, Place, RelPath, Root};
 use crate::protocol::time::Day;
 use crate::protocol::verdict::VerdictSeal;
 
@@ -176,6 +176,26 @@ impl Mailbox<'_> {
         let entries = self.cx.list(&Place::new(Root::Mailboxes, RelPath::default())).await?;
         let folders = entries.iter().filter(|entry| entry.kind.is_folder());
         Ok(folders.filter_map(|entry| Address::parse(&entry.name).ok()).collect())
+    }
+
+    /// Moves a message with its attachments from one folder of a day to another. A crash leaves it whole in one of them,
+    /// and at most a copy of its attachments in the other.
+    ///
+    /// # Errors
+    /// When a file cannot be read, written or moved.
+    pub async fn refile(&self, day: Day, id: &MessageId, from: Folder, to: Folder) -> Result<(), Error> {
+        let (old, new) = (self.home.attachments(day, from, id), self.home.attachments(day, to, id));
+        let entries = self.cx.list(&old).await?;
+        for entry in entries.iter().filter(|entry| entry.kind == EntryKind::File) {
+            if let Some(bytes) = self.cx.read(&old.join(&entry.name)?).await? {
+                self.cx.write(&new.join(&entry.name)?, bytes).await?;
+            }
+        }
+        self.cx.rename(&self.home.message(day, from, id), &self.home.message(day, to, id)).await?;
+        if !entries.is_empty() {
+            self.cx.remove(&old).await?;
+        }
+        Ok(())
     }
 
     /// Writes what is new in the seen ids: added to the file, or the whole file once it has grown too long.

@@ -355,18 +355,13 @@ async fn deliver_locally(mailbox: &Mailbox<'_>, queued: &Queued, neighbour: &Add
         Ok(Attempt::Accepted(vec![Acceptance { transport, id: None, at_ms: now.unix_ms }]))
     };
     let id = &queued.id;
+    let days = days_since(mailbox, &home, queued.day.min(now.day())).await?;
     for id in [id.clone(), id.with_content_suffix(text.as_bytes())] {
-        // An attempt that crashed may have left it there, on the day of queueing or later.
-        let mut taken = false;
-        for day in [queued.day, now.day()] {
-            match cx.read(&home.message(day, Folder::Inbox, &id)).await? {
-                Some(there) if same_message(&there, &queued.message) => return accepted(),
-                Some(_) => taken = true,
-                None => {}
-            }
-        }
-        if taken {
-            continue;
+        // An attempt that crashed may have left it there, on any day since, and policy may have held it back.
+        match look_for(mailbox, &home, &days, &id, &queued.message).await? {
+            There::Same => return accepted(),
+            There::Another => continue,
+            There::Nothing => {}
         }
         let folder = home.attachments(now.day(), Folder::Inbox, &id);
         for (name, bytes) in &queued.attachments {
@@ -375,8 +370,44 @@ async fn deliver_locally(mailbox: &Mailbox<'_>, queued: &Queued, neighbour: &Add
         if cx.create(&home.message(now.day(), Folder::Inbox, &id), text.clone(), false).await? {
             return accepted();
         }
+        // Somebody was faster: another message, or another process with this one.
+        if look_for(mailbox, &home, &[now.day()], &id, &queued.message).await? == There::Same {
+            return accepted();
+        }
     }
     Ok(Attempt::Retry { reason: format!("the inbox of {neighbour} holds another message {id}"), wait_ms: None })
+}
+
+/// What lies under an id in a neighbour's mailbox.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum There {
+    Nothing,
+    Same,
+    Another,
+}
+
+async fn look_for(
+    mailbox: &Mailbox<'_>,
+    home: &AgentHome,
+    days: &[Day],
+    id: &MessageId,
+    message: &Message,
+) -> Result<There, Error> {
+    let mut there = There::Nothing;
+    for (day, folder) in days.iter().flat_map(|day| [(*day, Folder::Inbox), (*day, Folder::Held)]) {
+        match mailbox.cx.read(&home.message(day, folder, id)).await? {
+            Some(bytes) if same_message(&bytes, message) => return Ok(There::Same),
+            Some(_) if folder == Folder::Inbox => there = There::Another,
+            _ => {}
+        }
+    }
+    Ok(there)
+}
+
+/// The days of a neighbour's mailbox from one on.
+async fn days_since(mailbox: &Mailbox<'_>, home: &AgentHome, first: Day) -> Result<Vec<Day>, Error> {
+    let days = Mailbox { home, ..*mailbox }.days().await?;
+    Ok(days.into_iter().filter(|day| *day >= first).collect())
 }
 
 fn same_message(there: &[u8], message: &Message) -> bool {
@@ -414,28 +445,49 @@ async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &Rela
 
 /// Files the message by its state: `sent/` when every recipient's transport took it, `failed/` with a notice when nobody waits any more
 /// and somebody will not get it, else it stays. The state is on disk before the message moves, so a crash in between
-/// repeats nothing but the move.
-async fn settle(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delivery, Error> {
+/// repeats nothing but the move. An attempt that took longer than its claim finds the message in other hands: what it
+/// found out is added to what they know.
+async fn settle(mailbox: &Mailbox<'_>, queued: Queued) -> Result<Delivery, Error> {
+    let Queued { day, id, message, mut state, .. } = queued;
+    lock::locked(mailbox.cx, &mailbox.home.lock(), settle_locked(mailbox, day, &id, &message, &mut state)).await
+}
+
+async fn settle_locked(
+    mailbox: &Mailbox<'_>,
+    day: Day,
+    id: &MessageId,
+    message: &Message,
+    state: &mut DeliveryState,
+) -> Result<Delivery, Error> {
     let (cx, home) = (mailbox.cx, mailbox.home);
-    let Queued { day, id, message, state, .. } = &mut queued;
-    state.claimed_until_ms = 0;
-    cx.write(&home.delivery(*day, Folder::Outbox, id), state.to_json()).await?;
-    if !state.is_settled() {
+    let delivery = home.delivery(day, Folder::Outbox, id);
+    let waits = home.message(day, Folder::Outbox, id);
+    if cx.read(&waits).await?.is_none() {
+        let given_up = cx.read(&home.message(day, Folder::Failed, id)).await?.is_some();
+        return Ok(Delivery::of(id, if given_up { Folder::Failed } else { Folder::Sent }, state));
+    }
+    let claimed_until_ms = std::mem::take(&mut state.claimed_until_ms);
+    if let Some(Ok(theirs)) = cx.read(&delivery).await?.map(|bytes| DeliveryState::parse(&bytes)) {
+        state.learn(&theirs);
+        if theirs.claimed_until_ms != claimed_until_ms && theirs.is_claimed(cx.now()) {
+            state.claimed_until_ms = theirs.claimed_until_ms;
+        }
+    }
+    cx.write(&delivery, state.to_json()).await?;
+    if !state.is_settled() || state.claimed_until_ms > 0 {
         return Ok(Delivery::of(id, Folder::Outbox, state));
     }
     let folder = if state.is_accepted() { Folder::Sent } else { Folder::Failed };
     if folder == Folder::Failed {
-        notice(mailbox, *day, id, message, state).await?;
+        notice(mailbox, day, id, message, state).await?;
     }
     if message.headers.value("Attachments").is_some() {
-        move_if_there(mailbox, &home.attachments(*day, Folder::Outbox, id), &home.attachments(*day, folder, id))
-            .await?;
+        move_if_there(mailbox, &home.attachments(day, Folder::Outbox, id), &home.attachments(day, folder, id)).await?;
     }
-    let delivery = home.delivery(*day, Folder::Outbox, id);
     if folder == Folder::Failed {
-        cx.write(&home.delivery(*day, folder, id), state.to_json()).await?;
+        cx.write(&home.delivery(day, folder, id), state.to_json()).await?;
     }
-    move_if_there(mailbox, &home.message(*day, Folder::Outbox, id), &home.message(*day, folder, id)).await?;
+    move_if_there(mailbox, &waits, &home.message(day, folder, id)).await?;
     cx.remove(&delivery).await?;
     Ok(Delivery::of(id, folder, state))
 }

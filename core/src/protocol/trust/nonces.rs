@@ -6,10 +6,6 @@ use super::token::Nonce;
 use crate::protocol::python_json;
 use crate::protocol::time::Now;
 
-/// How long a nonce is kept after it was burned, in seconds. A token is refused for its age after 20 minutes; a day
-/// leaves room for a clock that is set back, and bounds the file by the tokens of one day.
-pub const KEEP_SECONDS: i64 = 24 * 3600;
-
 /// A `.used_nonces` file that cannot be read. It is never taken for an empty one: that would let every token that was
 /// used within its lifetime be used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,16 +46,10 @@ impl UsedNonces {
         self.0.contains_key(&nonce.to_string())
     }
 
-    /// Remembers that a token with this nonce was used, and forgets those that are long past use.
+    /// Remembers that a token with this nonce was used. It is never forgotten: a clock that is set back would else make a
+    /// token good again, and binding is rare enough for the file to stay small.
     pub fn burn(&mut self, nonce: &Nonce, now: Now) {
-        self.prune(now);
         self.0.insert(nonce.to_string(), now.unix_seconds().into());
-    }
-
-    /// Forgets nonces burned more than [`KEEP_SECONDS`] ago. One whose time cannot be read is kept.
-    pub fn prune(&mut self, now: Now) {
-        let oldest = now.unix_seconds().saturating_sub(KEEP_SECONDS);
-        self.0.retain(|_, burned| seconds(burned).is_none_or(|burned| burned >= oldest));
     }
 
     /// How many nonces are kept.
@@ -75,48 +65,24 @@ impl UsedNonces {
     }
 }
 
-/// A time in whole seconds, written as an integer or with a fraction.
-fn seconds(burned: &Value) -> Option<i64> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a float beyond i64 saturates, and is then as old or new as can be"
-    )]
-    burned.as_i64().or_else(|| burned.as_f64().map(|seconds| seconds as i64))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn at(seconds: i64) -> Now {
-        Now::utc(seconds * 1000)
-    }
-
     #[test]
-    fn burned_stays_burned_for_as_long_as_a_token_lives() {
+    fn burned_stays_burned() {
         let nonce = Nonce::new([0xab; 32]);
         let mut nonces = UsedNonces::default();
-        nonces.burn(&nonce, at(1_795_392_111));
+        nonces.burn(&nonce, Now::utc(1_795_392_111_000));
         let text = format!("{{\n  \"{}\": 1795392111\n}}", "ab".repeat(32));
         assert_eq!(String::from_utf8(nonces.to_json()).unwrap(), text);
+        // A clock that was years ahead and is set back leaves the token as used as it was.
         let mut nonces = UsedNonces::parse(text.as_bytes()).unwrap();
-        nonces.prune(at(1_795_392_111 + KEEP_SECONDS));
+        nonces.burn(&Nonce::new([1; 32]), Now::utc(2_795_392_111_000));
         assert!(nonces.contains(&nonce));
-        nonces.burn(&Nonce::new([1; 32]), at(1_795_392_112 + KEEP_SECONDS));
-        assert!(!nonces.contains(&nonce));
-        assert_eq!(nonces.len(), 1);
-    }
-
-    #[test]
-    fn what_cannot_be_dated_is_kept() {
-        let mut nonces = UsedNonces::parse(br#"{"a": "x", "b": null, "c": 5, "d": 5.5, "e": 1e300}"#).unwrap();
-        nonces.prune(at(1_795_392_111));
-        assert_eq!(nonces.0.keys().collect::<Vec<_>>(), ["a", "b", "e"]);
-        nonces.prune(Now::utc(i64::MIN));
-        nonces.prune(Now::utc(i64::MAX));
-        assert_eq!(nonces.len(), 3);
+        assert_eq!(nonces.len(), 2);
     }
 
     #[test]
