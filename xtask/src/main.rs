@@ -9,6 +9,7 @@ mod error;
 mod fuzz;
 mod python;
 mod report;
+mod sim;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +28,9 @@ Tasks:
   test                          every check and test, one summary at the end
   bench [--runs N] [--quick]    azall against the reference client, in one table
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
+  sim [--seeds N] [--from S] [--minutes M] [--jobs J]
+                                simulated worlds: crashes, lost answers, jumping clocks (default: 10000 worlds)
+  sim --replay FILE             one of them again
   help                          this text
 
 Environment:
@@ -75,6 +79,10 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         }
         "fuzz" => {
             fuzz::run(&Workspace::locate()?, &fuzz::Options::parse(rest)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "sim" => {
+            sim::run(&Workspace::locate()?, &sim::Options::parse(rest)?)?;
             Ok(ExitCode::SUCCESS)
         }
         unknown => Err(Error::Usage(format!("there is no task `{unknown}`"))),

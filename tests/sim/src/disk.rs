@@ -506,7 +506,9 @@ mod tests {
         let mut disk = Disk::default();
         write(&mut disk, "a", "1");
         write(&mut disk, "b", "2");
-        assert!(disk.create("a", 0).is_err() && disk.rename("b", "a", true).is_err() && disk.hard_link("b", "a").is_err());
+        assert!(
+            disk.create("a", 0).is_err() && disk.rename("b", "a", true).is_err() && disk.hard_link("b", "a").is_err()
+        );
         assert_eq!(**disk.read("a").unwrap(), b"1");
         disk.make_folder("d").unwrap();
         disk.rename("b", "d/b", true).unwrap();

@@ -46,6 +46,8 @@ pub struct Setting<'a> {
     pub by_link: bool,
     /// The promise that this host breaks, in tests of the simulator itself.
     pub mutation: Option<Mutation>,
+    /// Folders whose own entries this process knows to be durable.
+    pub known: &'a BTreeSet<String>,
 }
 
 /// A file effect under way.
@@ -95,6 +97,17 @@ impl Running {
         self.stage != Stage::Begin || !self.changed.is_empty()
     }
 
+    /// The folders above what the effect wrote: durable now that it is done.
+    #[must_use]
+    pub fn folders(&self, roots: &Roots) -> Vec<String> {
+        match &self.effect {
+            Effect::WriteAtomic(write) => ancestors(&roots.resolve(&write.place)),
+            Effect::Append(append) => ancestors(&roots.resolve(&append.place)),
+            Effect::Rename(rename) => ancestors(&roots.resolve(&rename.to)),
+            _ => Vec::new(),
+        }
+    }
+
     /// Does one step.
     pub fn step(&mut self, disk: &mut Disk, setting: &Setting<'_>) -> Progress {
         let effect = self.effect.clone();
@@ -132,6 +145,12 @@ impl Running {
         Ok(true)
     }
 
+    /// A folder that is there may have been made by a process that died before it was durable: it is synced with the rest.
+    fn distrust(&mut self, setting: &Setting<'_>, path: &str) {
+        let unknown = ancestors(path).into_iter().filter(|folder| !setting.known.contains(folder));
+        self.changed.extend(unknown.map(|folder| split(&folder).0.to_owned()));
+    }
+
     fn write(&mut self, disk: &mut Disk, setting: &Setting<'_>, write: &WriteAtomic) -> Result<bool, IoError> {
         let path = setting.roots.resolve(&write.place);
         let (folder, _) = split(&path);
@@ -147,6 +166,7 @@ impl Running {
                 if write.exclusive && disk.exists(&path) && !(setting.mutation == Some(Mutation::NoLock) && is_lock) {
                     return Err(IoError::new(IoErrorKind::AlreadyExists, "it is there"));
                 }
+                self.distrust(setting, &path);
                 self.temporary = format!("{folder}/.tmp-{}", setting.serial);
                 disk.create(&self.temporary, setting.now_ms)?;
                 self.stage = Stage::Fill;
@@ -222,6 +242,7 @@ impl Running {
                 if self.make_folder(disk, split(&path).0)? {
                     return Ok(false);
                 }
+                self.distrust(setting, &path);
                 if !disk.exists(&path) {
                     disk.create(&path, setting.now_ms)?;
                     self.changed.insert(split(&path).0.to_owned());
@@ -261,6 +282,7 @@ impl Running {
         if self.make_folder(disk, split(to).0)? {
             return Ok(false);
         }
+        self.distrust(setting, to);
         disk.rename(from, to, exclusive)?;
         self.changed.extend([split(from).0.to_owned(), split(to).0.to_owned()]);
         self.stage = Stage::Folders;
@@ -288,10 +310,20 @@ impl Running {
     }
 }
 
+/// The folders above a path, the innermost first.
+fn ancestors(path: &str) -> Vec<String> {
+    std::iter::successors(Some(split(path).0), |folder| Some(split(folder).0))
+        .take_while(|folder| !folder.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Effects that only look.
 fn look(disk: &Disk, setting: &Setting<'_>, effect: &Effect) -> Answer {
     match effect {
-        Effect::ReadFile(read) => Answer::ReadFile(disk.read(&setting.roots.resolve(&read.place)).map(Arc::unwrap_or_clone)),
+        Effect::ReadFile(read) => {
+            Answer::ReadFile(disk.read(&setting.roots.resolve(&read.place)).map(Arc::unwrap_or_clone))
+        }
         Effect::ReadMany(many) => {
             let folder = setting.roots.resolve(&many.folder);
             if !disk.is_folder(&folder) {

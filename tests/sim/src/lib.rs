@@ -12,6 +12,8 @@
 //! | [`choose`] | who goes on next |
 //! | [`model`] | what must be true of trees of files |
 //! | [`explore`] | many worlds; cutting down what fails |
+//! | [`crash`] | a crash after every step of a command |
+//! | [`interleave`] | two processes in every order |
 //! | [`mutation`] | hosts that break a promise, to test the simulator itself |
 #![allow(
     clippy::expect_used,
@@ -22,9 +24,11 @@
 )]
 
 pub mod choose;
+pub mod crash;
 pub mod disk;
 pub mod explore;
 pub mod host;
+pub mod interleave;
 pub mod model;
 pub mod mutation;
 mod network;

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use azall_sim::crash::scenarios;
 use azall_sim::explore::{Result as Run, run, shrink};
+use azall_sim::interleave::pairs;
 use azall_sim::plan::{Fault, Plan};
 use azall_sim::world::Counters;
 use serde::{Deserialize, Serialize};
@@ -15,17 +17,22 @@ const USAGE: &str = "\
 Simulated worlds for azall.
 
 Usage: azall-sim explore [--seeds N] [--from S] [--minutes M] [--jobs J]
+       azall-sim exhaust [--seeds N]
        azall-sim replay FILE
 
 explore runs the worlds of N seeds (default 1000) from S on (default 0), at most for M minutes, on J threads (default: one
 per core). The first that fails ends the run: its seed and the fewest faults that still fail are printed, and what happened
-is written to azall-sim-SEED.txt, which replay runs again.";
+is written to azall-sim-SEED.txt, which replay runs again.
+
+exhaust crashes every command before each of its steps, each loss of power with N outcomes (default 5), and runs pairs of
+commands in N hundred orders.";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.split_first() {
         Some((&"explore", rest)) => Options::parse(rest).map(|options| explore(&options)),
+        Some((&"exhaust", rest)) => Options::parse(rest).map(|options| exhaust(options.seeds.min(100))),
         Some((&"replay", [file])) => replay(file),
         _ => Err(USAGE.to_owned()),
     };
@@ -99,6 +106,25 @@ fn explore(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Every crash of every command, and pairs of commands in every order.
+fn exhaust(outcomes: u64) -> ExitCode {
+    let mut all_wrong = Vec::new();
+    for scenario in scenarios() {
+        let (wrong, crashes) = scenario.exhaust(outcomes);
+        println!("{:<40} {crashes:>7} crashes {:>5} wrong", scenario.name, wrong.len());
+        all_wrong.extend(wrong);
+    }
+    for pair in pairs() {
+        let tried = pair.exhaust(2, outcomes * 100);
+        println!("{:<40} {:>7} orders  {:>5} wrong", pair.name, tried.orders, tried.wrong.len());
+        all_wrong.extend(tried.wrong);
+    }
+    for line in all_wrong.iter().take(30) {
+        println!("{line}");
+    }
+    if all_wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -43,7 +43,11 @@ fn failed(after_ms: i64, kind: IoErrorKind) -> Response {
 }
 
 fn page(status: u16, body: &[u8]) -> Response {
-    Response { after_ms: 20, answer: Ok(HttpAnswer { status, headers: Vec::new(), body: body.to_vec() }), fetched: None }
+    Response {
+        after_ms: 20,
+        answer: Ok(HttpAnswer { status, headers: Vec::new(), body: body.to_vec() }),
+        fetched: None,
+    }
 }
 
 impl Network<'_> {
@@ -139,7 +143,8 @@ impl Network<'_> {
     fn half(&mut self, mut effected: Effected, share: u8) -> Response {
         let body = &mut effected.answer.body;
         body.truncate(body.len() * usize::from(share) / 256);
-        let whole = effected.handed_out.as_ref().map_or(0, |(_, messages)| whole_messages(&effected.answer.body, messages));
+        let whole =
+            effected.handed_out.as_ref().map_or(0, |(_, messages)| whole_messages(&effected.answer.body, messages));
         self.lose(&effected, whole);
         let fetched = self.fetched(&effected, whole);
         Response { after_ms: 10, answer: Ok(effected.answer), fetched }

@@ -233,11 +233,12 @@ impl Plan {
         let mut lanes = Vec::new();
         for agent in 0..count {
             for _ in 0..1 + random.below(2) {
-                let tasks = (0..3 + random.below(5)).map(|_| (random.between(0, 4_000), task(&mut random, agent, count)));
+                let tasks =
+                    (0..3 + random.below(5)).map(|_| (random.between(0, 4_000), task(&mut random, agent, count)));
                 lanes.push(Lane { agent, tasks: tasks.collect() });
             }
             if random.chance(70) {
-                let run = Task::Daemon(random.between(20_000, 90_000));
+                let run = Task::Daemon(random.between(60_000, 600_000));
                 lanes.push(Lane { agent, tasks: vec![(random.between(0, 2_000), run)] });
             }
         }
@@ -294,10 +295,10 @@ fn task(random: &mut Random, agent: usize, agents: usize) -> Task {
 /// Many more than will be met: those that are met are counted.
 fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let percent = [10, 30, 60, 85][random.below(4)];
+    let percent = [15, 50, 75, 90][random.below(4)];
     let crashes = [0, 1, 2, 4][random.below(4)];
     for lane in 0..lanes {
-        for request in 0..60 {
+        for request in 0..200 {
             if random.chance(percent) {
                 faults.push(Fault { at: At::Request(lane, request), what: of_request(random) });
             }
@@ -306,13 +307,14 @@ fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
             let what = if random.chance(40) { What::PowerLoss } else { What::Kill };
             faults.push(Fault { at: At::Step(lane, random.next() % 900), what });
         }
-        for _ in 0..random.below(8) {
-            let what = if random.chance(60) { What::Pause(random.between(1, 9_000)) } else { What::DiskRefuses };
-            faults.push(Fault { at: At::Step(lane, random.next() % 900), what });
+        for _ in 0..random.below(40) {
+            let longest = [500, 9_000, 200_000][random.below(3)];
+            let what = if random.chance(80) { What::Pause(random.between(1, longest)) } else { What::DiskRefuses };
+            faults.push(Fault { at: At::Step(lane, random.next() % 2_000), what });
         }
     }
     let leaps = [10, 1_000, 20_000, 3_600_000, 100_000_000];
-    for _ in 0..random.below(12) {
+    for _ in 0..random.below(24) {
         let leap = leaps[random.below(leaps.len())];
         let what = What::Jump(random.below(machines), random.between(-leap, leap));
         faults.push(Fault { at: At::Tick(random.next() % 6_000), what });

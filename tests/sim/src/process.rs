@@ -1,5 +1,7 @@
 //! One process: a command under way, with the effects that it waits for.
 
+use std::collections::BTreeSet;
+
 use azall_core::command::session::{self, Context, Opened};
 use azall_core::command::{self, Command, Error, Outcome};
 use azall_core::engine::effect::{Answer, Effect, Http};
@@ -59,6 +61,8 @@ pub(crate) struct Process {
     /// What it has been handed out and has not made durable.
     pub(crate) unspooled: Vec<Fetched>,
     pub(crate) events: Vec<Event>,
+    /// Folders that it knows to be durable.
+    pub(crate) known: BTreeSet<String>,
     config_file: String,
     mailboxes: String,
 }
@@ -76,9 +80,22 @@ impl Process {
             stopped_until_ms: 0,
             unspooled: Vec::new(),
             events: Vec::new(),
+            known: BTreeSet::new(),
             config_file: config.to_owned(),
             mailboxes: mailboxes.to_owned(),
         }
+    }
+
+    /// Whether a change of the disk is under way.
+    pub(crate) fn is_changing(&self) -> bool {
+        let changes = |flying: &Flying| match flying {
+            Flying::File(_, running) | Flying::Unseen(running) => matches!(
+                running.effect(),
+                Effect::WriteAtomic(_) | Effect::Append(_) | Effect::Rename(_) | Effect::Remove(_)
+            ),
+            Flying::Request(..) | Flying::Answer(..) => false,
+        };
+        self.flying.iter().any(changes)
     }
 
     pub(crate) fn cancel(&mut self) {

@@ -112,7 +112,9 @@ impl Relay {
                 let agents: Vec<String> = self.accounts.keys().map(|name| format!("{name}.agenttalk")).collect();
                 only(reply(200, &json!({"count": agents.len(), "agents": agents})))
             }
-            ("GET", "/status") => only(reply(200, &json!({"server": "simulated", "accounts_active": self.accounts.len()}))),
+            ("GET", "/status") => {
+                only(reply(200, &json!({"server": "simulated", "accounts_active": self.accounts.len()})))
+            }
             ("GET", "/health") => only(reply(200, &json!({"status": "ok", "protocol": "AgentTalk", "time": "now"}))),
             _ => only(reply(404, &json!({"error": "no such path"}))),
         }
@@ -125,7 +127,10 @@ impl Relay {
             return reply(409, &json!({"error": format!("Agent '{name}' already exists")}));
         }
         let token = self.add(&name, random);
-        reply(201, &json!({"status": "ok", "agent_name": name, "agent_address": format!("{name}.agenttalk"), "api_token": token}))
+        reply(
+            201,
+            &json!({"status": "ok", "agent_name": name, "agent_address": format!("{name}.agenttalk"), "api_token": token}),
+        )
     }
 
     fn caller(&self, http: &Http) -> Option<String> {
@@ -163,7 +168,8 @@ impl Relay {
             let answer = reply(401, &json!({"error": "Unauthorized"}));
             return Effected { answer, taken: None, handed_out: None };
         };
-        let messages = self.accounts.get_mut(&name).map(|account| std::mem::take(&mut account.inbox)).unwrap_or_default();
+        let messages =
+            self.accounts.get_mut(&name).map(|account| std::mem::take(&mut account.inbox)).unwrap_or_default();
         let list: Vec<&Value> = messages.iter().map(|waiting| &waiting.json).collect();
         let answer = reply(200, &json!({"agent": name, "count": list.len(), "messages": list}));
         Effected { answer, taken: None, handed_out: Some((name, messages)) }

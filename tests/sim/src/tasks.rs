@@ -64,9 +64,9 @@ impl World {
             Task::Send { to, cc, attach } => {
                 let addresses = |of: &[usize]| of.iter().map(|at| address(&self.agents[*at].address)).collect();
                 let (to, cc): (Vec<Address>, Vec<Address>) = (addresses(to), addresses(cc));
-                let files = attach.iter().map(|size| format!("file-{size}.bin")).zip(attach);
+                let files = attach.iter().enumerate().map(|(at, size)| (format!("file-{at}.bin"), *size));
                 let attachments: Vec<(String, Vec<u8>)> =
-                    files.map(|(name, size)| (name, self.happen.bytes(*size))).collect();
+                    files.map(|(name, size)| (name, self.happen.bytes(size))).collect();
                 Some(self.send(agent, serial, to, cc, attachments))
             }
             Task::SendToNobody => {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use azall_core::command::{Command, Error, Outcome};
 use azall_core::engine::effect::{Answer, Effect, Facts, IoError, IoErrorKind};
+use azall_core::engine::lock::GRACE_MS;
 use azall_core::protocol::keyring::Keyring;
 use azall_core::protocol::time::Now;
 use serde_json::json;
@@ -195,12 +196,7 @@ impl World {
             let home = format!("{}/{}", roots.mailboxes, planned.address);
             agents.push(Agent { address: planned.address.clone(), machine: planned.machine, home, config, roots });
         }
-        let tracks = plan.lanes.iter().map(|lane| {
-            let tasks: std::collections::VecDeque<_> = lane.tasks.iter().cloned().collect();
-            let next_ms = BEGIN_MS + tasks.front().map_or(0, |(after_ms, _)| *after_ms);
-            Track { agent: lane.agent, tasks, next_ms, ..Track::default() }
-        });
-        Self {
+        let mut world = Self {
             machines,
             agents,
             relays,
@@ -213,7 +209,7 @@ impl World {
             tick: 0,
             tokens: BTreeMap::new(),
             happen,
-            tracks: tracks.collect(),
+            tracks: Vec::new(),
             faults: Faults::new(&plan.faults),
             by_link: plan.by_link,
             mutation: plan.mutation,
@@ -221,7 +217,24 @@ impl World {
             late: Vec::new(),
             said: BTreeSet::new(),
             ending: Vec::new(),
-        }
+        };
+        world.set_lanes(&plan.lanes);
+        world
+    }
+
+    /// Replaces what is to go wrong from here on, counted from here.
+    pub fn set_faults(&mut self, faults: &[Fault]) {
+        self.faults = Faults { met: std::mem::take(&mut self.faults.met), ..Faults::new(faults) };
+    }
+
+    /// Replaces what is to be done from here on.
+    pub fn set_lanes(&mut self, lanes: &[crate::plan::Lane]) {
+        let track = |lane: &crate::plan::Lane| {
+            let tasks: std::collections::VecDeque<_> = lane.tasks.iter().cloned().collect();
+            let next_ms = self.time_ms + tasks.front().map_or(0, |(after_ms, _)| *after_ms);
+            Track { agent: lane.agent, tasks, next_ms, ..Track::default() }
+        };
+        self.tracks = lanes.iter().map(track).collect();
     }
 
     pub(crate) fn next_serial(&mut self) -> u64 {
@@ -281,6 +294,9 @@ impl World {
             match what {
                 What::Jump(machine, ms) => {
                     self.machines[machine].skew_ms += ms;
+                    if ms < 0 {
+                        self.log.set_back.insert(machine);
+                    }
                     for track in 0..self.tracks.len() {
                         self.wake(track, machine);
                     }
@@ -306,7 +322,9 @@ impl World {
     }
 
     fn mailbox_of_account(&self, account: &str) -> Option<usize> {
-        self.agents.iter().position(|agent| agent.address.strip_suffix(".agenttalk").unwrap_or(&agent.address) == account)
+        self.agents
+            .iter()
+            .position(|agent| agent.address.strip_suffix(".agenttalk").unwrap_or(&agent.address) == account)
     }
 
     /// Starts commands, wakes sleepers, cancels daemons and lets late requests arrive.
@@ -443,7 +461,8 @@ impl World {
     /// A pattern is off the list; what runs now may still go by it.
     pub(crate) fn unblocked(&mut self, mailbox: usize, pattern: &str) {
         let blocks = self.log.blocks.iter().enumerate();
-        let blocks = blocks.filter(|(_, block)| block.mailbox == mailbox && block.pattern == pattern && block.until.is_none());
+        let blocks =
+            blocks.filter(|(_, block)| block.mailbox == mailbox && block.pattern == pattern && block.until.is_none());
         let blocks: Vec<usize> = blocks.map(|(at, _)| at).collect();
         let running = self.tracks.iter().enumerate();
         let running = running.filter(|(_, track)| track.agent == mailbox && track.current.is_some());
@@ -541,7 +560,7 @@ impl World {
     fn meet_at_step(&mut self, track: usize, at: usize, index: u64) -> bool {
         let mut stops = false;
         for (fault, what) in self.faults.take(At::Step(track, index)) {
-            match what {
+            match &what {
                 What::Kill => {
                     self.meet(fault, &what);
                     self.kill(track);
@@ -553,9 +572,11 @@ impl World {
                     return true;
                 }
                 What::Pause(ms) => {
-                    let until_ms = self.time_ms + ms;
+                    let time_ms = self.time_ms;
                     if let Some((_, _, process)) = &mut self.tracks[track].current {
-                        process.stopped_until_ms = until_ms;
+                        // Longer than the lock's grace in the middle of a change is what the lock does not promise to bear.
+                        let ms = if process.is_changing() { (*ms).min(GRACE_MS / 2) } else { *ms };
+                        process.stopped_until_ms = time_ms + ms;
                         self.meet(fault, &what);
                         stops = true;
                     }
@@ -571,7 +592,8 @@ impl World {
     fn refuse(&mut self, track: usize, at: usize, fault: usize, what: &What) -> bool {
         let Some((_, _, process)) = &mut self.tracks[track].current else { return false };
         let Some(Flying::File(id, running)) = process.flying.get(at) else { return false };
-        let is_spool = matches!(running.effect(), Effect::WriteAtomic(write) if write.place.path.as_str().contains("/.spool/"));
+        let is_spool =
+            matches!(running.effect(), Effect::WriteAtomic(write) if write.place.path.as_str().contains("/.spool/"));
         if running.has_begun() || is_spool || matches!(running.effect(), Effect::Random(_) | Effect::HostFacts(_)) {
             return false;
         }
@@ -590,6 +612,18 @@ impl World {
         let machine = self.agents[agent].machine;
         let now_ms = self.now(machine).unix_ms;
         let serial = self.next_serial();
+        let Some((_, _, process)) = &mut self.tracks[track].current else { return true };
+        let known = std::mem::take(&mut process.known);
+        let over = self.step_flying(track, at, now_ms, serial, &known);
+        if let Some((_, _, process)) = &mut self.tracks[track].current {
+            process.known.extend(known);
+        }
+        over
+    }
+
+    fn step_flying(&mut self, track: usize, at: usize, now_ms: i64, serial: u64, known: &BTreeSet<String>) -> bool {
+        let agent = self.tracks[track].agent;
+        let machine = self.agents[agent].machine;
         let Some((_, _, process)) = &mut self.tracks[track].current else { return true };
         match &mut process.flying[at] {
             Flying::File(id, _) => {
@@ -617,6 +651,7 @@ impl World {
                     serial,
                     by_link: self.by_link,
                     mutation: self.mutation,
+                    known,
                 };
                 let progress = running.step(&mut self.machines[machine].disk, &setting);
                 let Progress::Done(answer) = progress else { return false };
@@ -632,6 +667,7 @@ impl World {
                     serial,
                     by_link: self.by_link,
                     mutation: self.mutation,
+                    known,
                 };
                 let over = matches!(running.step(&mut self.machines[machine].disk, &setting), Progress::Done(_));
                 if over {
@@ -700,6 +736,9 @@ impl World {
     fn done(&mut self, track: usize, answer: &Answer, running: Option<&Running>) {
         let agent = self.tracks[track].agent;
         let effect = running.map(Running::effect);
+        if let (Some(running), Some((_, _, process))) = (running, &mut self.tracks[track].current) {
+            process.known.extend(running.folders(&self.agents[agent].roots));
+        }
         self.tell(|_| format!("lane {track} did {effect:?} {answer:?}"));
         let Some(Effect::WriteAtomic(write)) = effect.filter(|_| matches!(answer, Answer::WriteAtomic(Ok(())))) else {
             return;
@@ -791,7 +830,9 @@ impl World {
     /// # Errors
     /// What it fails with; that there is nothing to do it to.
     pub fn alone(&mut self, agent: usize, task: Task, chooser: &mut Chooser) -> Result<Outcome, String> {
-        let Some((command, promise)) = self.command(agent, &task) else { return Err("there is nothing to do".to_owned()) };
+        let Some((command, promise)) = self.command(agent, &task) else {
+            return Err("there is nothing to do".to_owned());
+        };
         self.alone_with(agent, task, command, promise, chooser)
     }
 

@@ -50,7 +50,9 @@ fn incoming<'a>(
             match outgoing.get(filed.marker.as_str()) {
                 Some((_, sent)) if sent.to.contains(&address.to_lowercase()) => {}
                 Some(_) => wrong.push(format!("{address}: {} was not for it", filed.marker)),
-                None => wrong.push(format!("{address}: {} was delivered, and its sender does not know it", filed.marker)),
+                None => {
+                    wrong.push(format!("{address}: {} was delivered, and its sender does not know it", filed.marker))
+                }
             }
             if asked.get(filed.marker.as_str()).is_some_and(|asked| !has_attachments(filed, asked)) {
                 wrong.push(format!("{address}: the attachments of {} are not those that were sent", filed.marker));

@@ -34,6 +34,8 @@ pub struct Filed {
     pub status: String,
     /// The key that has signed it, where everything is proven.
     pub proven_key: Option<String>,
+    /// Whether it was looked over on arrival: it carries a verdict.
+    pub has_verdict: bool,
     /// The files beside it.
     pub attachments: BTreeMap<String, Vec<u8>>,
 }
@@ -168,6 +170,7 @@ impl Contents {
             to: recipients,
             status: value("Status").to_owned(),
             proven_key,
+            has_verdict: message.headers.value("Verdict").is_some(),
             attachments,
         };
         drop(opened);

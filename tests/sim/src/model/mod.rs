@@ -8,12 +8,17 @@
 //! A message is known by its *marker*: a text of its own (`marker:17`) that is the first line of its body. Ids and file
 //! names differ between transports and copies; a marker does not.
 //!
-//! Two excuses are known, and both are counted by whoever carries the messages, never guessed:
+//! Three excuses are known, and all are counted by whoever carries the messages or sets the clocks, never guessed:
 //! - **A relay lost it.** A relay of version 1 deletes what it hands out. A copy that it handed out in an answer which no
 //!   living client made durable, or held in memory when it crashed, is [lost](Log::lost); a recipient may go without a
 //!   message if *every* copy that any relay took for it was lost.
 //! - **The recipient's filter turned it away**: a pattern that matches the sender was, or may have been, in force at some
 //!   time after the message was sent ([`Block`]).
+
+//! - **A neighbour dropped it while the clock was set back.** What neighbours drop is found by the time of its last change; a
+//!   message dropped while the machine's clock showed a time before the last look is found only by a look in that same
+//!   time. It is in the inbox and can be read; that its key is not in the keyring is excused if it carries no verdict and a
+//!   clock of its disk was [set back](Log::set_back).
 
 mod delivery;
 mod files;
@@ -112,6 +117,8 @@ pub struct Log {
     pub dropped: BTreeSet<(String, usize)>,
     /// By marker and mailbox: how many copies relays have taken.
     pub copies: BTreeMap<(String, usize), u64>,
+    /// Disks of machines whose clock was set back.
+    pub set_back: BTreeSet<usize>,
     /// By marker and mailbox: how many of these copies a relay lost.
     pub lost: BTreeMap<(String, usize), u64>,
 }
@@ -151,7 +158,9 @@ pub fn check(disks: &[Tree], mailboxes: &[Mailbox], roots: &[Vec<String>], log: 
     let mut wrong = Vec::new();
     for (tree, roots) in disks.iter().zip(roots) {
         let is_inside = |path: &str| roots.iter().any(|root| path == root || path.starts_with(&format!("{root}/")));
-        wrong.extend(tree.keys().filter(|path| !is_inside(path)).map(|path| format!("{path} lies outside of every root")));
+        wrong.extend(
+            tree.keys().filter(|path| !is_inside(path)).map(|path| format!("{path} lies outside of every root")),
+        );
     }
     let contents: Vec<files::Contents> =
         mailboxes.iter().map(|mailbox| files::Contents::read(&disks[mailbox.disk], mailbox, &mut wrong)).collect();
@@ -193,9 +202,15 @@ fn check_keys(mailboxes: &[Mailbox], contents: &[files::Contents], log: &Log, wr
         wrong.extend(lost.map(|key| format!("{}: the keyring has lost the key {key}", mailboxes[*mailbox].address)));
     }
     for (mailbox, contents) in mailboxes.iter().zip(contents) {
-        let unknown = contents.filed.iter().filter(|filed| filed.is_incoming()).filter_map(|filed| filed.proven_key.as_ref());
+        let is_learned = |filed: &&Filed| filed.has_verdict || !log.set_back.contains(&mailbox.disk);
+        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming()).filter(is_learned);
+        let unknown = incoming.filter_map(|filed| filed.proven_key.as_ref());
         let unknown: BTreeSet<&String> = unknown.filter(|key| !contents.keys.contains(*key)).collect();
-        wrong.extend(unknown.iter().map(|key| format!("{}: a message by {key}, which the keyring does not know", mailbox.address)));
+        wrong.extend(
+            unknown
+                .iter()
+                .map(|key| format!("{}: a message by {key}, which the keyring does not know", mailbox.address)),
+        );
     }
     for (at, bound) in log.bound.iter().enumerate() {
         let address = &mailboxes[bound.mailbox].address;
