@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::address::Address;
-use super::time::Now;
+use super::time::{Day, Now};
 
 /// The form that is written.
 const VERSION: u32 = 1;
@@ -44,6 +44,13 @@ pub struct DeliveryState {
     /// Until when (unix milliseconds) the process that wrote this is at it; 0 when none is.
     #[serde(default)]
     pub claimed_until_ms: i64,
+    /// The day of the neighbours' inboxes into which the message is dropped: that of the attempt, unless an earlier one
+    /// never told how it ended. Whoever is at it, now or still, then uses the same name, which only one can make.
+    #[serde(default)]
+    drop_day: String,
+    /// Whether an attempt never told how it ended.
+    #[serde(default)]
+    drop_day_stays: bool,
     /// The recipients, by the lower-case form of their address.
     pub recipients: BTreeMap<String, Recipient>,
     /// What a newer version wrote.
@@ -136,8 +143,15 @@ impl DeliveryState {
                 (address.key(), recipient)
             })
             .collect();
-        let claimed_until_ms = now.unix_ms + CLAIM_MS;
-        Self { version: VERSION, queued_ms: now.unix_ms, claimed_until_ms, recipients, unknown: Map::new() }
+        Self {
+            version: VERSION,
+            queued_ms: now.unix_ms,
+            claimed_until_ms: now.unix_ms + CLAIM_MS,
+            drop_day: now.day().to_string(),
+            drop_day_stays: false,
+            recipients,
+            unknown: Map::new(),
+        }
     }
 
     /// Reads the file.
@@ -163,7 +177,17 @@ impl DeliveryState {
 
     /// Takes the claim for one attempt.
     pub fn claim(&mut self, now: Now) {
+        self.drop_day_stays |= self.claimed_until_ms != 0;
+        if !self.drop_day_stays {
+            self.drop_day = now.day().to_string();
+        }
         self.claimed_until_ms = now.unix_ms + CLAIM_MS;
+    }
+
+    /// The day of the neighbours' inboxes into which the message is dropped.
+    #[must_use]
+    pub fn drop_day(&self, now: Now) -> Day {
+        Day::parse(&self.drop_day).unwrap_or(now.day())
     }
 
     /// The keys of the recipients that an attempt is due for.
@@ -206,6 +230,8 @@ impl DeliveryState {
 
     /// Takes over what another process has found out meanwhile: an acceptance is final, and known to either is known.
     pub fn learn(&mut self, other: &Self) {
+        self.drop_day.clone_from(&other.drop_day);
+        self.drop_day_stays |= other.drop_day_stays;
         for (key, theirs) in &other.recipients {
             match self.recipients.get_mut(key) {
                 Some(ours) if theirs.state == State::Accepted && ours.state != State::Accepted => {
@@ -276,6 +302,19 @@ mod tests {
         ours.record("a@x", Attempt::Accepted(vec![]), NOW);
         ours.learn(&theirs);
         assert!(ours.is_accepted());
+    }
+
+    #[test]
+    fn the_day_stays_when_an_attempt_did_not_tell_how_it_ended() {
+        let tomorrow = NOW.plus_ms(24 * 3_600_000);
+        let mut state = state();
+        state.claimed_until_ms = 0;
+        state.claim(tomorrow);
+        assert_eq!(state.drop_day(NOW), tomorrow.day());
+        state.claim(NOW);
+        state.claimed_until_ms = 0;
+        state.claim(NOW);
+        assert_eq!(state.drop_day(NOW), tomorrow.day());
     }
 
     #[test]

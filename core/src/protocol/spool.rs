@@ -11,7 +11,7 @@ use super::time::{Day, Now};
 const VERSION: u32 = 1;
 
 /// The longest first line.
-const LONGEST_HEADER: usize = 4096;
+pub const LONGEST_HEADER: usize = 4096;
 
 /// Characters of the relay's name that are kept: so many fit the first line even if each is escaped.
 const LONGEST_SERVER: usize = 600;
@@ -93,6 +93,13 @@ pub fn decode(file: &[u8]) -> Result<Spooled<'_>, SpoolError> {
     Ok(Spooled { server: header.server, day, body })
 }
 
+/// The day of a spool file, from its first bytes (at least [`LONGEST_HEADER`]); `None` when they are not whole.
+#[must_use]
+pub fn day_of(head: &[u8]) -> Option<Day> {
+    let line = head.get(..memchr::memchr(b'\n', head)?)?;
+    Day::parse(&serde_json::from_slice::<Header>(line).ok()?.day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +109,8 @@ mod tests {
     fn a_torn_file_is_recognised() {
         let file = encode("http://x", Now::utc(0), b"{\"messages\":[]}");
         assert!(decode(&file).is_ok());
+        assert_eq!(day_of(&file), Some(Now::utc(0).day()));
+        assert_eq!(day_of(&file[..20]), None);
         for cut in 0..file.len() {
             assert!(decode(&file[..cut]).is_err(), "cut at {cut}");
         }

@@ -19,6 +19,7 @@ use serde::Serialize;
 
 use crate::engine;
 use crate::engine::cx::Cx;
+use crate::engine::effect::EntryKind;
 use crate::protocol::address::Address;
 use crate::protocol::config::{Config, Secret};
 use crate::protocol::dedupe::{Save, SeenIds};

@@ -216,7 +216,11 @@ async fn claim(mailbox: &Mailbox<'_>, day: Day, id: &MessageId) -> Result<Option
     let place = home.delivery(day, Folder::Outbox, id);
     let mut state = match cx.read(&place).await? {
         // Queued by another client, which keeps no state.
-        None => DeliveryState::queued(&recipients(&message), now),
+        None => {
+            let mut state = DeliveryState::queued(&recipients(&message), now);
+            state.claimed_until_ms = 0;
+            state
+        }
         Some(bytes) => match DeliveryState::parse(&bytes) {
             Ok(state) if state.is_claimed(now) => return Ok(None),
             // Everybody was served, and a crash kept the message from being moved.
@@ -355,23 +359,23 @@ async fn deliver_locally(mailbox: &Mailbox<'_>, queued: &Queued, neighbour: &Add
         Ok(Attempt::Accepted(vec![Acceptance { transport, id: None, at_ms: now.unix_ms }]))
     };
     let id = &queued.id;
-    let days = days_since(mailbox, &home, queued.day.min(now.day())).await?;
+    let day = queued.state.drop_day(now);
     for id in [id.clone(), id.with_content_suffix(text.as_bytes())] {
-        // An attempt that crashed may have left it there, on any day since, and policy may have held it back.
-        match look_for(mailbox, &home, &days, &id, &queued.message).await? {
+        // An attempt that crashed may have left it there, and policy may have held it back.
+        match look_for(mailbox, &home, day, &id, &queued.message).await? {
             There::Same => return accepted(),
             There::Another => continue,
             There::Nothing => {}
         }
-        let folder = home.attachments(now.day(), Folder::Inbox, &id);
+        let folder = home.attachments(day, Folder::Inbox, &id);
         for (name, bytes) in &queued.attachments {
             cx.write(&folder.join(name)?, bytes.clone()).await?;
         }
-        if cx.create(&home.message(now.day(), Folder::Inbox, &id), text.clone(), false).await? {
+        if cx.create(&home.message(day, Folder::Inbox, &id), text.clone(), false).await? {
             return accepted();
         }
         // Somebody was faster: another message, or another process with this one.
-        if look_for(mailbox, &home, &[now.day()], &id, &queued.message).await? == There::Same {
+        if look_for(mailbox, &home, day, &id, &queued.message).await? == There::Same {
             return accepted();
         }
     }
@@ -389,12 +393,12 @@ enum There {
 async fn look_for(
     mailbox: &Mailbox<'_>,
     home: &AgentHome,
-    days: &[Day],
+    day: Day,
     id: &MessageId,
     message: &Message,
 ) -> Result<There, Error> {
     let mut there = There::Nothing;
-    for (day, folder) in days.iter().flat_map(|day| [(*day, Folder::Inbox), (*day, Folder::Held)]) {
+    for folder in [Folder::Inbox, Folder::Held] {
         match mailbox.cx.read(&home.message(day, folder, id)).await? {
             Some(bytes) if same_message(&bytes, message) => return Ok(There::Same),
             Some(_) if folder == Folder::Inbox => there = There::Another,
@@ -402,12 +406,6 @@ async fn look_for(
         }
     }
     Ok(there)
-}
-
-/// The days of a neighbour's mailbox from one on.
-async fn days_since(mailbox: &Mailbox<'_>, home: &AgentHome, first: Day) -> Result<Vec<Day>, Error> {
-    let days = Mailbox { home, ..*mailbox }.days().await?;
-    Ok(days.into_iter().filter(|day| *day >= first).collect())
 }
 
 fn same_message(there: &[u8], message: &Message) -> bool {

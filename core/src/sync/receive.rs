@@ -19,6 +19,7 @@ use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::{Folder, Place};
 use crate::protocol::message::{Headers, Message};
 use crate::protocol::name::{AttachmentName, UniqueNames};
+use crate::protocol::spool;
 use crate::protocol::text;
 use crate::protocol::time::Day;
 use crate::protocol::verdict::{Origin, Peer, Subjects, Verdict, VerdictSeal};
@@ -134,12 +135,16 @@ struct Desk<'a> {
     seal: VerdictSeal,
     /// Names in the day's inbox and held folders.
     taken: BTreeSet<String>,
+    /// The same of other days, on which messages may lie that were stored and not yet entered among the seen ids.
+    unfinished: Vec<(Day, BTreeSet<String>)>,
     day: Day,
 }
 
 /// A message as it will lie on disk.
 struct Filed {
     id: MessageId,
+    /// The id under which it lies if another message has that one: the same each time that it comes.
+    spare: MessageId,
     folder: Folder,
     text: String,
     attachments: Vec<(AttachmentName, Vec<u8>)>,
@@ -207,10 +212,10 @@ impl<'a> Desk<'a> {
     async fn open(mailbox: &'a Mailbox<'a>, day: Day) -> Result<Self, Error> {
         let keyring = mailbox.keyring().await?;
         let seen = mailbox.cx.read(&mailbox.home.seen_ids()).await?.unwrap_or_default();
-        let mut taken = BTreeSet::new();
-        for folder in [Folder::Inbox, Folder::Held] {
-            let entries = mailbox.cx.list(&mailbox.home.folder(day, folder)).await?;
-            taken.extend(entries.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.name));
+        let taken = names(mailbox, day).await?;
+        let mut unfinished = Vec::new();
+        for other in days_in_spool(mailbox).await?.into_iter().filter(|other| *other != day) {
+            unfinished.push((other, names(mailbox, other).await?));
         }
         Ok(Self {
             mailbox,
@@ -219,6 +224,7 @@ impl<'a> Desk<'a> {
             seen: SeenIds::parse(&seen, SEEN_IDS),
             seal: mailbox.seal(),
             taken,
+            unfinished,
             day,
         })
     }
@@ -249,7 +255,7 @@ impl<'a> Desk<'a> {
         learn(&mut self.keyring, &verdict, opened, &headers, self.mailbox.cx.now());
         let folder = folder_by_policy(self.mailbox, &verdict);
         let attachments = safe_attachments(arrival);
-        let (id, text) = self.write_up(headers, arrival, &attachments, &verdict);
+        let (id, spare, text) = self.write_up(headers, arrival, &attachments, &verdict);
         self.seen.insert(&key);
         self.seen.insert(&transport_key);
         let received = Received {
@@ -260,7 +266,7 @@ impl<'a> Desk<'a> {
             subject: signed.map_or_else(|| header_value(&arrival.subject), |signed| signed.subject.clone()),
             verdict,
         };
-        Decision::Store(Filed { id, folder, text, attachments, received })
+        Decision::Store(Filed { id, spare, folder, text, attachments, received })
     }
 
     /// The message's final id and text.
@@ -270,7 +276,7 @@ impl<'a> Desk<'a> {
         arrival: &Arrival,
         attachments: &[(AttachmentName, Vec<u8>)],
         verdict: &Verdict,
-    ) -> (MessageId, String) {
+    ) -> (MessageId, MessageId, String) {
         let id = MessageId::from_untrusted(headers.value("Message-ID").unwrap_or_default());
         headers.set("Message-ID", id.as_str());
         headers.set("Status", "new");
@@ -278,20 +284,29 @@ impl<'a> Desk<'a> {
             let names: Vec<&str> = attachments.iter().map(|(name, _)| name.as_str()).collect();
             headers.set("Attachments", &names.join(", "));
         }
-        set_verdict(&mut headers, &self.seal, verdict);
-        let message = Message { headers, body: arrival.body.clone() };
+        let mut message = Message { headers, body: arrival.body.clone() };
+        set_verdict(&mut message.headers, &self.seal, verdict);
         let text = message.to_text();
-        (id, text)
+        message.headers.remove_local();
+        let spare = id.with_content_suffix(message.to_text().as_bytes());
+        (id, spare, text)
     }
 
     /// Writes a message and its attachments; `None` when it is there already.
     async fn write(&self, message: Filed) -> Result<Option<Received>, Error> {
-        let Filed { id, folder, text, attachments, received } = message;
+        let Filed { id, spare, folder, text, attachments, received } = message;
         let (cx, home) = (self.mailbox.cx, self.mailbox.home);
+        for (day, names) in &self.unfinished {
+            for id in [&id, &spare] {
+                if names.contains(&format!("{id}.txt")) && self.holds_same(*day, id, &text).await? {
+                    return Ok(None);
+                }
+            }
+        }
         // A name that is taken by another message gets a suffix; so does one that is taken between the listing and now.
-        for id in [id.clone(), id.with_content_suffix(text.as_bytes())] {
+        for id in [id.clone(), spare] {
             if self.is_taken(&id) {
-                if self.holds_same(&id, &text).await? {
+                if self.holds_same(self.day, &id, &text).await? {
                     return Ok(None);
                 }
                 continue;
@@ -313,9 +328,9 @@ impl<'a> Desk<'a> {
 
     /// Whether the file of this id is this very message, however its status and our own headers read by now: then an
     /// earlier try stored it.
-    async fn holds_same(&self, id: &MessageId, text: &str) -> Result<bool, Error> {
+    async fn holds_same(&self, day: Day, id: &MessageId, text: &str) -> Result<bool, Error> {
         for folder in [Folder::Inbox, Folder::Held] {
-            let place = self.mailbox.home.message(self.day, folder, id);
+            let place = self.mailbox.home.message(day, folder, id);
             if let Some(bytes) = self.mailbox.cx.read(&place).await?
                 && essence(&Message::parse(&bytes)) == essence(&Message::from_text(text))
             {
@@ -334,6 +349,25 @@ impl<'a> Desk<'a> {
         }
         mailbox.write_seen(&mut seen).await
     }
+}
+
+/// The names in a day's inbox and held folders.
+async fn names(mailbox: &Mailbox<'_>, day: Day) -> Result<BTreeSet<String>, Error> {
+    let mut names = BTreeSet::new();
+    for folder in [Folder::Inbox, Folder::Held] {
+        let entries = mailbox.cx.list(&mailbox.home.folder(day, folder)).await?;
+        names.extend(entries.into_iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.name));
+    }
+    Ok(names)
+}
+
+/// The days of fetches that were not stored to their end.
+async fn days_in_spool(mailbox: &Mailbox<'_>) -> Result<BTreeSet<Day>, Error> {
+    let folder = mailbox.home.spool();
+    let entries = mailbox.cx.list(&folder).await?;
+    let names = entries.into_iter().map(|entry| entry.name).filter(|name| !name.ends_with(".damaged")).collect();
+    let heads = mailbox.cx.read_many(&folder, names, spool::LONGEST_HEADER as u64).await?;
+    Ok(heads.into_iter().flatten().filter_map(|head| spool::day_of(&head.bytes)).collect())
 }
 
 /// A message without what changes at rest.

@@ -234,7 +234,7 @@ impl Plan {
         for agent in 0..count {
             for _ in 0..1 + random.below(2) {
                 let tasks =
-                    (0..3 + random.below(5)).map(|_| (random.between(0, 4_000), task(&mut random, agent, count)));
+                    (0..5 + random.below(7)).map(|_| (random.between(0, 4_000), task(&mut random, agent, count)));
                 lanes.push(Lane { agent, tasks: tasks.collect() });
             }
             if random.chance(70) {
@@ -295,7 +295,7 @@ fn task(random: &mut Random, agent: usize, agents: usize) -> Task {
 /// Many more than will be met: those that are met are counted.
 fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let percent = [15, 50, 75, 90][random.below(4)];
+    let percent = [30, 60, 85, 95][random.below(4)];
     let crashes = [0, 1, 2, 4][random.below(4)];
     for lane in 0..lanes {
         for request in 0..200 {
@@ -307,9 +307,9 @@ fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
             let what = if random.chance(40) { What::PowerLoss } else { What::Kill };
             faults.push(Fault { at: At::Step(lane, random.next() % 900), what });
         }
-        for _ in 0..random.below(40) {
+        for _ in 0..random.below(80) {
             let longest = [500, 9_000, 200_000][random.below(3)];
-            let what = if random.chance(80) { What::Pause(random.between(1, longest)) } else { What::DiskRefuses };
+            let what = if random.chance(85) { What::Pause(random.between(1, longest)) } else { What::DiskRefuses };
             faults.push(Fault { at: At::Step(lane, random.next() % 2_000), what });
         }
     }

@@ -808,7 +808,7 @@ impl World {
             self.network(|network| network.carry_late(&late.http));
         }
         for round in 0..9 {
-            self.time_ms += if round == 6 { 6 * 24 * 3_600_000 } else { 75 * 60_000 };
+            self.time_ms += if round == 6 { 30 * 24 * 3_600_000 } else { 75 * 60_000 };
             for agent in 0..self.agents.len() {
                 if let Err(error) = self.alone(agent, Task::DaemonOnce, &mut chooser) {
                     self.wrong.push(format!("{}: a sync at rest failed: {error}", self.agents[agent].address));
