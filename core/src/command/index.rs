@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
 use crate::engine::effect::{Entry, EntryKind, FileHead};
 use crate::engine::event::Level;
+use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::index::{
     DayIndex, MEMORY_HEAD_BYTES, Memory, MemoryRow, MessageRow, NoteRow, ScriptRow, render_memories, script_description,
@@ -107,12 +108,18 @@ pub async fn rebuild(session: &Session, days: &[Day]) -> Result<(), Error> {
     for (day, text) in days.iter().zip(texts) {
         writes.push((session.home.day_index(*day), text?));
     }
-    writes.push((session.home.remember_index(), memory_index(&session.mailbox(), session.address()).await?));
     let writes = writes.into_iter().map(|(place, text)| async move { session.cx.write(&place, text).await });
     for written in session.cx.all(WRITES_IN_FLIGHT, writes).await {
         written?;
     }
-    Ok(())
+    // Under the lock, as a `remember` changes it: what it adds meanwhile is not written over.
+    lock::locked(&session.cx, &session.home.lock(), rebuild_memory_index(session)).await
+}
+
+/// Writes the index of all memories anew. Only under the mailbox lock.
+pub(super) async fn rebuild_memory_index(session: &Session) -> Result<(), Error> {
+    let text = memory_index(&session.mailbox(), session.address()).await?;
+    Ok(session.cx.write(&session.home.remember_index(), text).await?)
 }
 
 /// The text of the index of all memories of a mailbox, made anew.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::engine::event::Level;
 use crate::protocol::address::Address;
-use crate::protocol::config::{RelayAccount, Transport};
+use crate::protocol::config::{Config, RelayAccount, Transport};
 use crate::protocol::id::Fingerprint;
 use crate::protocol::relay::{AgentName, RelayError, ServerUrl, Token, UrlError};
 use crate::sync::relay_call;
@@ -84,27 +84,21 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
     }
     let account =
         relay_call::register(&session.cx, &register.server, &register.name).await.map_err(RelayCommandError::Relay)?;
-    // The token cannot be had a second time: it is written before anything else can fail.
-    if !session.found {
-        session.create_config().await?;
-    }
-    let is_first = session.config.relays().is_empty();
     let earlier = (session.address().clone(), session.shown(&session.home.dir()), !session.days().await?.is_empty());
-    let (server, path) = (register.server.clone(), session.config_shown.clone());
-    session
-        .change_config(
-            |config| {
-                if is_first {
-                    config.set_agent(&account.address)?;
-                    config.set_transport(Transport::AgentTalk)?;
-                    return config.set_agenttalk(&server, &account.token);
-                }
-                let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
-                config.add_relay(&RelayAccount { server: server.clone(), token, address }).map(|_| ())
-            },
-            |source| Error::Config { path, source },
-        )
-        .await?;
+    let enter = |config: &mut Config| {
+        if config.relays().is_empty() {
+            config.set_agent(&account.address)?;
+            config.set_transport(Transport::AgentTalk)?;
+            return config.set_agenttalk(&register.server, &account.token);
+        }
+        let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
+        config.add_relay(&RelayAccount { server: register.server.clone(), token, address }).map(|_| ())
+    };
+    // The token cannot be had a second time: it is in the first write.
+    if session.found || !session.begin_config(enter).await? {
+        let path = session.config_shown.clone();
+        session.change_config(enter, |source| Error::Config { path, source }).await?;
+    }
     session.enter().await?;
     tell_of_earlier_mailbox(session, earlier);
     let identity = session.identity().await?;

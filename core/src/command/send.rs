@@ -134,6 +134,8 @@ async fn compose_and_deliver(session: &Session, send: Send, in_reply_to: Option<
         return Err(Error::MessageTooLarge { size, limit: FILE_LIMIT });
     }
     let identity = session.identity().await?;
+    // What is signed leaves this machine: the key must not be lost after it, whoever made it.
+    session.cx.make_durable(&session.home.identity_key()).await?;
     let random = text::hex(&session.cx.random::<8>().await?);
     let now = session.cx.now();
     let from = session.address();

@@ -191,6 +191,25 @@ impl Session {
         Ok(())
     }
 
+    /// Writes the config for the first time, changed; false, and nothing is changed, when somebody else just did.
+    ///
+    /// # Errors
+    /// What `change` says; a config that cannot be written.
+    pub async fn begin_config(
+        &mut self,
+        change: impl FnOnce(&mut Config) -> Result<(), ConfigError>,
+    ) -> Result<bool, Error> {
+        let mut config = self.config.clone();
+        change(&mut config).map_err(|source| self.config_error(source))?;
+        if !self.cx.create(&self.config_place, config.to_json(), true).await? {
+            return Ok(false);
+        }
+        self.home = AgentHome::new(config.agent());
+        self.config = config;
+        self.found = true;
+        Ok(true)
+    }
+
     /// Changes the config under the mailbox lock: what is on disk is read again, changed and written, so that two commands
     /// at once lose nothing.
     ///
@@ -231,7 +250,11 @@ impl Session {
                     _ => Err(Error::ForeignMailbox { path, config: self.config_shown.clone() }),
                 }
             }
-            None => self.write_agent_key().await,
+            None => {
+                // The key file outlives a crash, so the config that it rests on must as well, whoever wrote it.
+                self.cx.make_durable(&self.config_place).await?;
+                self.write_agent_key().await
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::event::Level;
+use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::config::{AgentKey, Config, ConfigError, Transport};
 use crate::protocol::id::Fingerprint;
@@ -219,9 +220,11 @@ async fn make_first_memory(session: &Session) -> Result<bool, Error> {
     let today = session.today();
     let place: Place = session.home.memories(today).join("first-memory.txt")?;
     let memory = format!("My mailbox was set up on {today}. `azall startup` restores my context.");
-    session.cx.create(&place, memory, false).await?;
-    let memories = index::memory_index(&session.mailbox(), session.address()).await?;
-    session.cx.write(&session.home.remember_index(), memories).await?;
+    lock::locked(&session.cx, &session.home.lock(), async {
+        session.cx.create(&place, memory, false).await?;
+        index::rebuild_memory_index(session).await
+    })
+    .await?;
     index::refresh_day_index(session, today).await?;
     Ok(true)
 }

@@ -67,15 +67,12 @@ impl Cx {
         })
     }
 
-    /// Waits until a moment (unix milliseconds). Ends early, with `false`, when the operation is cancelled.
-    pub async fn sleep_until(&self, due_ms: i64) -> bool {
-        let mut sleep = Sleep { shared: &self.shared, due_ms, timer: None };
-        poll_fn(|context| Pin::new(&mut sleep).poll(context)).await
-    }
-
-    /// Waits for some milliseconds. Ends early, with `false`, when the operation is cancelled.
+    /// Waits for some milliseconds; a clock that is set back meanwhile makes it at most that long once more. Ends early,
+    /// with `false`, when the operation is cancelled.
     pub async fn sleep_ms(&self, ms: i64) -> bool {
-        self.sleep_until(self.now().unix_ms.saturating_add(ms)).await
+        let due_ms = self.now().unix_ms.saturating_add(ms);
+        let mut sleep = Sleep { shared: &self.shared, due_ms, longest_ms: ms, timer: None };
+        poll_fn(|context| Pin::new(&mut sleep).poll(context)).await
     }
 
     /// Runs futures side by side, at most `limit` at a time, and gives their outputs in order.
@@ -218,6 +215,19 @@ impl Cx {
         self.change("rename", from, effect).await
     }
 
+    /// Makes sure of a file that is there: its writer may have died between naming it and making the name durable. False
+    /// when it is there no more.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub async fn make_durable(&self, place: &Place) -> Result<bool, Error> {
+        match self.rename(place, place).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.io_kind() == Some(IoErrorKind::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes a file, or a folder with all that is in it; nothing when there is none.
     ///
     /// # Errors
@@ -349,6 +359,8 @@ impl Drop for Pending<'_> {
 struct Sleep<'a> {
     shared: &'a Shared,
     due_ms: i64,
+    /// The most that is left to wait, whatever the clock does.
+    longest_ms: i64,
     timer: Option<TimerKey>,
 }
 
@@ -360,15 +372,18 @@ impl Future for Sleep<'_> {
         if state.cancelled {
             return Poll::Ready(false);
         }
-        if state.now().unix_ms >= self.due_ms {
+        let now_ms = state.now().unix_ms;
+        if now_ms >= self.due_ms {
             return Poll::Ready(true);
         }
+        let due_ms = self.due_ms.min(now_ms.saturating_add(self.longest_ms));
         // A clock that was set back may have dropped the timer early: wait again.
         if let Some(old) = self.timer {
             state.remove_timer(old);
         }
-        let timer = state.add_timer(self.due_ms);
+        let timer = state.add_timer(due_ms);
         drop(state);
+        self.due_ms = due_ms;
         self.timer = Some(timer);
         Poll::Pending
     }

@@ -165,7 +165,7 @@ pub struct Append {
 }
 
 /// Renames a file or folder, durably, making the target's missing folders. An existing target file is replaced, unless
-/// `exclusive`. A missing source is [`IoErrorKind::NotFound`].
+/// `exclusive`. A missing source is [`IoErrorKind::NotFound`]. A file renamed to its own name only has that name made durable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rename {
     /// What to rename.

@@ -83,6 +83,8 @@ impl<T, E: From<Error>> Op<T, E> {
     pub fn poll(&mut self, now: Now) -> Output<T, E> {
         {
             let mut state = self.shared.state();
+            // A sleep that was begun by a later clock is looked at again.
+            self.stirred |= state.now.is_some_and(|before| before.unix_ms > now.unix_ms) && !state.timers.is_empty();
             state.now = Some(now);
             self.stirred |= state.drop_due_timers(now.unix_ms);
         }
@@ -421,6 +423,15 @@ mod tests {
         assert!(matches!(op.poll(NOW), Output::Wait(Some(1_500))));
         assert!(matches!(op.poll(Now::utc(1_499)), Output::Wait(Some(1_500))));
         assert!(matches!(op.poll(Now::utc(1_500)), Output::Done(Ok(1))));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_a_sleep_longer() {
+        let mut op: Op<u32, Error> = Op::start(|cx| async move { Ok(u32::from(cx.sleep_ms(500).await)) });
+        assert!(matches!(op.poll(Now::utc(1_000_000)), Output::Wait(Some(1_000_500))));
+        assert!(matches!(op.poll(Now::utc(9_000)), Output::Wait(Some(9_500))));
+        assert!(matches!(op.poll(Now::utc(9_400)), Output::Wait(Some(9_500))));
+        assert!(matches!(op.poll(Now::utc(9_500)), Output::Done(Ok(1))));
     }
 
     #[test]

@@ -9,16 +9,21 @@ use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
 use crate::engine::lock;
+use crate::protocol::dedupe::{MessageKey, SeenIds};
 use crate::protocol::envelope::{InvalidReason, Opened, Proof};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::Message;
 use crate::protocol::time::Day;
+use crate::protocol::verdict::{Origin, Verdict};
 
 /// A file that was changed this recently may still be being written by a client that does not write at once; unless it
 /// verifies, it waits for the next look.
 const SETTLE_MS: i64 = 2_000;
+
+/// A neighbour's message goes to the day on which its delivery was first begun, which may be tried for so many days.
+const LATEST_DAYS: usize = 6;
 
 /// What is kept of the last look (`.sync_state.json`).
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,11 +58,17 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     Ok(stored)
 }
 
-/// Files in the inbox of the days since the last look that changed since; the first look takes today and the day before.
+/// Files in the inboxes that changed since the last look, on days that a message can still be dropped into.
 async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day, MessageId, i64)>, Error> {
     let now = mailbox.cx.now();
     let last = crate::protocol::time::Now { unix_ms: since_ms, ..now }.day();
-    let first = if since_ms == 0 { now.day().previous() } else { last.min(now.day().previous()) };
+    let mut first = now.day();
+    for _ in 0..LATEST_DAYS {
+        first = first.previous();
+    }
+    if since_ms > 0 {
+        first = first.min(last);
+    }
     let mut found = Vec::new();
     for day in mailbox.days().await?.into_iter().filter(|day| *day >= first) {
         for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, Folder::Inbox)).await? {
@@ -79,13 +90,21 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         (day, id, modified_ms, bytes)
     });
     let mut keyring: Option<Keyring> = None;
+    let mut seen = mailbox.seen().await?;
     let mut stored = Stored::default();
     let mut judged = Vec::new();
     for (day, id, modified_ms, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
         let Some(bytes) = bytes? else { continue };
         let message = Message::parse(&bytes);
         let header = message.headers.value("Verdict").unwrap_or_default();
-        if seal.read(header, &receive::subjects(&message.headers)).is_some() || is_own_notice(mailbox, &message) {
+        if let Some(verdict) = seal.read(header, &receive::subjects(&message.headers)) {
+            // A crash may have kept it from being entered.
+            key(&verdict, &message).into_iter().for_each(|key| {
+                seen.insert(&key);
+            });
+            continue;
+        }
+        if is_own_notice(mailbox, &message) {
             continue;
         }
         let keyring = match &mut keyring {
@@ -96,6 +115,11 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         match judge(mailbox, keyring, day, &id, message, fresh).await? {
             Adopted::Later => {}
             Adopted::Blocked => stored.blocked += 1,
+            Adopted::As(message) if is_repeated(mailbox, &seen, &message).await? => {
+                mailbox.cx.remove(&mailbox.home.message(day, Folder::Inbox, &id)).await?;
+                mailbox.cx.remove(&mailbox.home.attachments(day, Folder::Inbox, &id)).await?;
+                stored.repeated += 1;
+            }
             Adopted::As(message) => judged.push(message),
         }
     }
@@ -104,9 +128,47 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
     }
     for message in judged {
+        message.key.iter().for_each(|key| {
+            seen.insert(key);
+        });
         stored.received.push(file(mailbox, message).await?);
     }
+    mailbox.write_seen(&mut seen).await?;
     Ok(stored)
+}
+
+/// What a message is known by whose headers are proven, whatever brings it.
+fn key(verdict: &Verdict, message: &Message) -> Option<MessageKey> {
+    let id = MessageId::parse(message.headers.value("Message-ID")?).ok()?;
+    verdict.fingerprint.filter(|_| verdict.origin == Origin::Valid).map(|signer| MessageKey::signed(&signer, &id))
+}
+
+/// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it.
+async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> Result<bool, Error> {
+    if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
+        return Ok(false);
+    }
+    let Message { headers, body } = Message::from_text(&judged.text);
+    // A file's name is the id, or begins with it where another message has that name.
+    let begins = headers.value("Message-ID").unwrap_or_default().to_owned();
+    for day in mailbox.days().await? {
+        for folder in [Folder::Inbox, Folder::Held] {
+            for entry in mailbox.cx.list(&mailbox.home.folder(day, folder)).await? {
+                let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) else {
+                    continue;
+                };
+                let is_itself = (day, folder, &id) == (judged.received.day, Folder::Inbox, &judged.received.id);
+                if is_itself || !id.as_str().starts_with(&begins) {
+                    continue;
+                }
+                let other = mailbox.cx.read(&mailbox.home.message(day, folder, &id)).await?.unwrap_or_default();
+                if Message::parse(&other).body == body {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// A notice that this client wrote to its own inbox: unsigned, from me to me, about a message of mine.
@@ -125,6 +187,7 @@ enum Adopted {
 /// A message with its verdict, not written yet.
 struct Judged {
     text: String,
+    key: Option<MessageKey>,
     received: Received,
 }
 
@@ -160,14 +223,15 @@ async fn judge(
     message.headers.remove_local();
     receive::set_verdict(&mut message.headers, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
+    let key = key(&verdict, &message);
     let received = Received { day, id: id.clone(), folder, from, subject, verdict };
-    Ok(Adopted::As(Judged { text: message.to_text(), received }))
+    Ok(Adopted::As(Judged { text: message.to_text(), key, received }))
 }
 
 /// Moves what policy holds back, and writes the verdict down.
 async fn file(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
     let (cx, home) = (mailbox.cx, mailbox.home);
-    let Judged { text, received } = judged;
+    let Judged { text, received, .. } = judged;
     let day = received.day;
     let place = home.message(day, received.folder, &received.id);
     // Out of the inbox before the verdict is on it: what is held back never stays there.

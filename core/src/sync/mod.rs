@@ -179,6 +179,15 @@ impl Mailbox<'_> {
         Ok(folders.filter_map(|entry| Address::parse(&entry.name).ok()).collect())
     }
 
+    /// The ids of messages received so far.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn seen(&self) -> Result<SeenIds, Error> {
+        let bytes = self.cx.read(&self.home.seen_ids()).await?.unwrap_or_default();
+        Ok(SeenIds::parse(&bytes, receive::SEEN_IDS))
+    }
+
     /// Moves a message with its attachments from one folder of a day to another. A crash leaves it whole in one of them,
     /// and at most a copy of its attachments in the other.
     ///

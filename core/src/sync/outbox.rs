@@ -399,8 +399,13 @@ async fn look_for(
 ) -> Result<There, Error> {
     let mut there = There::Nothing;
     for folder in [Folder::Inbox, Folder::Held] {
-        match mailbox.cx.read(&home.message(day, folder, id)).await? {
-            Some(bytes) if same_message(&bytes, message) => return Ok(There::Same),
+        let place = home.message(day, folder, id);
+        match mailbox.cx.read(&place).await? {
+            Some(bytes) if same_message(&bytes, message) => {
+                if mailbox.cx.make_durable(&place).await? {
+                    return Ok(There::Same);
+                }
+            }
             Some(_) if folder == Folder::Inbox => there = There::Another,
             _ => {}
         }

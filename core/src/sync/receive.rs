@@ -28,7 +28,7 @@ use crate::protocol::verdict::{Origin, Peer, Subjects, Verdict, VerdictSeal};
 const MESSAGES_PER_LOCK: usize = 2_000;
 
 /// How many messages are remembered as received: as many as the reference keeps.
-const SEEN_IDS: usize = 10_000;
+pub(super) const SEEN_IDS: usize = 10_000;
 
 /// One message as a transport handed it over; nothing in it is trusted.
 #[derive(Debug)]
@@ -211,22 +211,13 @@ enum Decision {
 impl<'a> Desk<'a> {
     async fn open(mailbox: &'a Mailbox<'a>, day: Day) -> Result<Self, Error> {
         let keyring = mailbox.keyring().await?;
-        let seen = mailbox.cx.read(&mailbox.home.seen_ids()).await?.unwrap_or_default();
+        let seen = mailbox.seen().await?;
         let taken = names(mailbox, day).await?;
         let mut unfinished = Vec::new();
         for other in days_in_spool(mailbox).await?.into_iter().filter(|other| *other != day) {
             unfinished.push((other, names(mailbox, other).await?));
         }
-        Ok(Self {
-            mailbox,
-            filter: mailbox.filter(),
-            keyring,
-            seen: SeenIds::parse(&seen, SEEN_IDS),
-            seal: mailbox.seal(),
-            taken,
-            unfinished,
-            day,
-        })
+        Ok(Self { mailbox, filter: mailbox.filter(), keyring, seen, seal: mailbox.seal(), taken, unfinished, day })
     }
 
     /// Decides where a message belongs and how it will read.
@@ -334,7 +325,8 @@ impl<'a> Desk<'a> {
             if let Some(bytes) = self.mailbox.cx.read(&place).await?
                 && essence(&Message::parse(&bytes)) == essence(&Message::from_text(text))
             {
-                return Ok(true);
+                // It is about to be the only copy.
+                return Ok(self.mailbox.cx.make_durable(&place).await?);
             }
         }
         Ok(false)

@@ -81,7 +81,7 @@ fn commit_part(roots: &Roots, writes: &[WriteAtomic]) -> Vec<Result<(), IoError>
         .collect();
     let written = write_durably(&folders, staged);
     let published: Vec<_> = written.into_iter().map(|file| publish(&mut folders, file?)).collect();
-    let unsynced = folders.sync();
+    let unsynced = folders.sync(roots);
     published.into_iter().map(|file| settle(&unsynced, &file?)).collect()
 }
 
@@ -93,6 +93,7 @@ fn stage<'a>(roots: &Roots, folders: &mut Folders, write: &'a WriteAtomic, tempo
     if write.exclusive && rustix::fs::statat(folder, &target.name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
         return Err(failed(Errno::EXIST));
     }
+    folders.doubt(roots, &target.folder);
     Ok(Pending { write, target, temporary })
 }
 

@@ -188,7 +188,9 @@ pub fn append(roots: &Roots, effect: &Append) -> Result<(), IoError> {
     if is_new {
         folders.changed(&target.folder);
     }
-    sync(folders)
+    folders.doubt(roots, &target.folder);
+    folders.doubt_file(roots, &target.path);
+    sync(roots, folders)
 }
 
 /// Adds to an open file; takes back what was added when not all of it could be.
@@ -221,9 +223,11 @@ pub fn rename(roots: &Roots, effect: &Rename) -> Result<(), IoError> {
         rustix::fs::renameat(&source, &from.name, target, &to.name)
     };
     renamed.map_err(failed)?;
+    roots.forget_durable(&from.path);
     folders.changed(&from.folder);
     folders.changed(&to.folder);
-    sync(folders)
+    folders.doubt(roots, &to.folder);
+    sync(roots, folders)
 }
 
 /// Answers [`Remove`]. A symbolic link is removed itself; what it points to is not touched.
@@ -247,14 +251,15 @@ pub fn remove(roots: &Roots, effect: &Remove) -> Result<(), IoError> {
         },
         Err(errno) => return Err(failed(errno)),
     }
+    roots.forget_durable(&target.path);
     let mut folders = Folders::default();
     folders.changed(&target.folder);
-    sync(folders)
+    sync(roots, folders)
 }
 
 /// Syncs the changed folders of one effect.
-fn sync(mut folders: Folders) -> Result<(), IoError> {
-    match folders.sync().into_values().next() {
+fn sync(roots: &Roots, mut folders: Folders) -> Result<(), IoError> {
+    match folders.sync(roots).into_values().next() {
         Some(errno) => Err(failed(errno)),
         None => Ok(()),
     }

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::roots::Roots;
+
 /// From this many files or folders on, one `syncfs` is cheaper than an `fsync` of each.
 pub(crate) const MANY: usize = 8;
 
@@ -20,6 +22,8 @@ pub(crate) fn open(path: &Path) -> Result<OwnedFd, Errno> {
 pub(crate) struct Folders {
     opened: BTreeMap<PathBuf, OwnedFd>,
     changed: BTreeSet<PathBuf>,
+    /// Names that were there already and may not be durable; synced with the rest.
+    doubtful: BTreeSet<PathBuf>,
 }
 
 impl Folders {
@@ -47,9 +51,36 @@ impl Folders {
         }
     }
 
+    /// Notes that this folder, or one above it, may be there without being durable.
+    pub(crate) fn doubt(&mut self, roots: &Roots, folder: &Path) {
+        self.doubtful.extend(roots.doubtful(folder).into_iter().map(Path::to_owned));
+    }
+
+    /// Notes that this file may have a name that is not durable.
+    pub(crate) fn doubt_file(&mut self, roots: &Roots, file: &Path) {
+        if !roots.is_durable(file) {
+            self.doubtful.insert(file.to_owned());
+        }
+    }
+
     /// Makes the entries of the changed folders durable; tells which could not be.
-    pub(crate) fn sync(&mut self) -> BTreeMap<PathBuf, Errno> {
+    pub(crate) fn sync(&mut self, roots: &Roots) -> BTreeMap<PathBuf, Errno> {
         let mut failed = BTreeMap::new();
+        let doubtful = std::mem::take(&mut self.doubtful);
+        for parent in doubtful.iter().filter_map(|path| path.parent()) {
+            // A folder above the mailboxes may be closed to us; what is in it is then not ours to make durable.
+            if !self.changed.contains(parent) && self.ensure(parent).is_ok() {
+                self.changed(parent);
+            }
+        }
+        self.sync_changed(&mut failed);
+        if failed.is_empty() {
+            roots.note_durable(doubtful);
+        }
+        failed
+    }
+
+    fn sync_changed(&mut self, failed: &mut BTreeMap<PathBuf, Errno>) {
         let changed = std::mem::take(&mut self.changed);
         let mut folders = Vec::new();
         for path in changed {
@@ -60,14 +91,13 @@ impl Folders {
         }
         let opened: Vec<_> = folders.into_iter().filter_map(|path| Some((self.opened(&path)?, path))).collect();
         if opened.len() >= MANY && sync_file_systems(opened.iter().map(|(fd, _)| *fd)).is_ok() {
-            return failed;
+            return;
         }
         for (fd, path) in opened {
             if let Err(errno) = sync_folder(fd) {
                 failed.insert(path, errno);
             }
         }
-        failed
     }
 
     fn make(&mut self, path: &Path) -> Result<OwnedFd, Errno> {

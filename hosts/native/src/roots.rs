@@ -1,6 +1,8 @@
 //! Where the roots of an operation lie on this machine, and how a place becomes a path below one of them.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use azall_core::engine::effect::{IoError, IoErrorKind};
 use azall_core::protocol::layout::{Place, Root};
@@ -13,12 +15,14 @@ pub struct RootError {
     pub path: PathBuf,
 }
 
-/// The absolute folder of each [`Root`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The absolute folder of each [`Root`], and what is known of the names below them.
+#[derive(Clone, Debug)]
 pub struct Roots {
     config: PathBuf,
     mailboxes: PathBuf,
     shared: PathBuf,
+    /// Folders and files whose names this process has seen on the disk for sure.
+    durable: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl Roots {
@@ -36,6 +40,7 @@ impl Roots {
             config: absolute(config.into())?,
             mailboxes: absolute(mailboxes.into())?,
             shared: absolute(shared.into())?,
+            durable: Arc::default(),
         })
     }
 
@@ -47,6 +52,30 @@ impl Roots {
             Root::Mailboxes => &self.mailboxes,
             Root::Shared => &self.shared,
         }
+    }
+
+    /// The folder and those above it, up to the config's, whose names may not be durable: another process may have made
+    /// them and died before it synced them.
+    pub(crate) fn doubtful<'a>(&self, folder: &'a Path) -> Vec<&'a Path> {
+        let durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        let data = self.mailboxes.parent().unwrap_or(&self.mailboxes);
+        let ours = |path: &&Path| path.starts_with(data) || (path.starts_with(&self.config) && **path != self.config);
+        folder.ancestors().take_while(ours).filter(|path| !durable.contains(*path)).collect()
+    }
+
+    /// Whether a name is durable for sure.
+    pub(crate) fn is_durable(&self, path: &Path) -> bool {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(path)
+    }
+
+    /// These names are durable now.
+    pub(crate) fn note_durable(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+    }
+
+    /// What was at this path is there no more: what comes there anew is not durable for having been so before.
+    pub(crate) fn forget_durable(&self, gone: &Path) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| !path.starts_with(gone));
     }
 
     /// The path of a place. A [`Place`] can only hold a good path; it is checked again here, because this is the last
