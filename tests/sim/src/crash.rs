@@ -22,13 +22,24 @@ pub struct Scenario {
     pub policy: &'static str,
     /// Whether the first agent's config came without a key.
     pub keyless: bool,
+    /// Whether the first agent has no config yet.
+    pub fresh: bool,
 }
 
 impl Scenario {
     /// A command of the first agent that nothing went before, over one relay.
     #[must_use]
     pub const fn new(name: &'static str, task: Task) -> Self {
-        Self { name, transport: Transport::Relay, before: Vec::new(), agent: 0, task, policy: "accept", keyless: false }
+        Self {
+            name,
+            transport: Transport::Relay,
+            before: Vec::new(),
+            agent: 0,
+            task,
+            policy: "accept",
+            keyless: false,
+            fresh: false,
+        }
     }
 
     fn world(&self, seed: u64, faults: Vec<Fault>) -> World {
@@ -38,6 +49,7 @@ impl Scenario {
             machine: 0,
             keyless: self.keyless && at == 0,
             policy: if at == 1 { self.policy } else { "accept" },
+            fresh: self.fresh && at == 0,
         };
         let machines = if self.transport == Transport::Folder { 1 } else { 2 };
         let plan = Plan {
@@ -170,5 +182,10 @@ pub fn scenarios() -> Vec<Scenario> {
         after("export", vec![(0, remember(None))], Task::Export),
         after("index", vec![(0, remember(None))], Task::Reindex),
         Scenario { keyless: true, ..plain("first command without a key", Task::Inbox) },
+        Scenario { fresh: true, ..plain("first command without a config", Task::Inbox) },
+        Scenario { fresh: true, ..plain("quickstart", Task::Quickstart) },
+        Scenario { fresh: true, ..plain("setup", Task::Setup) },
+        Scenario { fresh: true, ..plain("register", Task::Register) },
+        Scenario { fresh: true, before: vec![(1, remember(None)), (1, Task::Export)], ..plain("import", Task::Import) },
     ]
 }

@@ -32,12 +32,18 @@ pub fn run(plan: &Plan, keep_transcript: bool) -> Result {
     Result { counters: world.counters, wrong, met, transcript: world.transcript.unwrap_or_default() }
 }
 
-/// The plan with as few faults as still go wrong: delta debugging (Zeller and Hildebrandt 2002) on the list of faults.
+/// What kind of thing is wrong: the line without what differs from run to run.
+fn kind(line: &str) -> String {
+    line.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)).collect::<Vec<_>>().join(" ")
+}
+
+/// The plan with as few faults as still go wrong in the same way: delta debugging (Zeller and Hildebrandt 2002) on the list of faults.
 #[must_use]
-pub fn shrink(plan: &Plan, met: &[usize]) -> Plan {
+pub fn shrink(plan: &Plan, met: &[usize], wrong: &[String]) -> Plan {
+    let kinds: Vec<String> = wrong.iter().map(|line| kind(line)).collect();
     let fails = |faults: &[Fault]| {
         let plan = Plan { faults: faults.to_vec(), ..plan.clone() };
-        !run(&plan, false).wrong.is_empty()
+        run(&plan, false).wrong.iter().any(|line| kinds.contains(&kind(line)))
     };
     let mut faults: Vec<Fault> = met.iter().filter_map(|at| plan.faults.get(*at)).cloned().collect();
     if !fails(&faults) {

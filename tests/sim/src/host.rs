@@ -97,12 +97,15 @@ impl Running {
         self.stage != Stage::Begin || !self.changed.is_empty()
     }
 
-    /// The folders above what the effect wrote: durable now that it is done.
+    /// The names that are durable now that the effect is done: the folders above, and a file that was added to.
     #[must_use]
-    pub fn folders(&self, roots: &Roots) -> Vec<String> {
+    pub fn durable_names(&self, roots: &Roots) -> Vec<String> {
         match &self.effect {
             Effect::WriteAtomic(write) => ancestors(&roots.resolve(&write.place)),
-            Effect::Append(append) => ancestors(&roots.resolve(&append.place)),
+            Effect::Append(append) => {
+                let path = roots.resolve(&append.place);
+                ancestors(&path).into_iter().chain([path]).collect()
+            }
             Effect::Rename(rename) => ancestors(&roots.resolve(&rename.to)),
             _ => Vec::new(),
         }
@@ -245,6 +248,8 @@ impl Running {
                 self.distrust(setting, &path);
                 if !disk.exists(&path) {
                     disk.create(&path, setting.now_ms)?;
+                }
+                if !setting.known.contains(&path) {
                     self.changed.insert(split(&path).0.to_owned());
                 }
                 self.stage = Stage::Fill;

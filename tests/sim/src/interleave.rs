@@ -35,6 +35,7 @@ impl Pair {
             machine: at,
             keyless: self.keyless && at == 0,
             policy: "accept",
+            fresh: false,
         };
         let plan = Plan {
             seed: 1,

@@ -158,7 +158,7 @@ fn tell_failure(seed: u64, result: &Run) {
     for line in &result.wrong {
         println!("  {line}");
     }
-    let plan = shrink(&Plan::of_seed(seed), &result.met);
+    let plan = shrink(&Plan::of_seed(seed), &result.met, &result.wrong);
     let again = run(&plan, true);
     println!("with {} faults:", plan.faults.len());
     for fault in &plan.faults {

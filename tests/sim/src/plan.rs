@@ -28,6 +28,8 @@ pub struct AgentPlan {
     pub keyless: bool,
     /// `signature_policy`.
     pub policy: &'static str,
+    /// Whether it has no config yet, and no account.
+    pub fresh: bool,
 }
 
 /// What somebody does.
@@ -85,6 +87,14 @@ pub enum Task {
     Export,
     /// `index --rebuild`.
     Reindex,
+    /// `quickstart --agent`.
+    Quickstart,
+    /// `setup --agent`.
+    Setup,
+    /// `register --yes` at the first relay.
+    Register,
+    /// `import` of what another agent's `export` gave last.
+    Import,
     /// `daemon --once`.
     DaemonOnce,
     /// `daemon`, stopped after so many milliseconds.
@@ -228,6 +238,7 @@ impl Plan {
                 machine: at % machines,
                 keyless: random.chance(20),
                 policy: if random.chance(20) { "require-known" } else { "accept" },
+                fresh: false,
             })
             .collect();
         let mut lanes = Vec::new();

@@ -1,7 +1,7 @@
 //! What agents do, as commands; and what the log learns from the answers.
 
 use azall_core::command::daemon::Daemon;
-use azall_core::command::export::Export;
+use azall_core::command::export::{Export, Import};
 use azall_core::command::filter::{FilterChange, FilterCommand};
 use azall_core::command::identity::Doing;
 use azall_core::command::inbox::Inbox;
@@ -10,9 +10,9 @@ use azall_core::command::keys::KeyringCommand;
 use azall_core::command::memory::Remember;
 use azall_core::command::notes::Note;
 use azall_core::command::read::{Held, Read};
-use azall_core::command::relays::RelayCommand;
+use azall_core::command::relays::{Register, RelayCommand};
 use azall_core::command::send::{Attachment, Reply, Send};
-use azall_core::command::start::Startup;
+use azall_core::command::start::{Quickstart, Setup, Startup};
 use azall_core::command::texts::Edit;
 use azall_core::command::trust::{TrustBind, TrustGen, TrustRevoke};
 use azall_core::command::{Command, Outcome};
@@ -20,7 +20,7 @@ use azall_core::protocol::address::Address;
 use azall_core::protocol::config::{FilterList, RelayAccount};
 use azall_core::protocol::id::Fingerprint;
 use azall_core::protocol::keyring::Keyring;
-use azall_core::protocol::relay::ServerUrl;
+use azall_core::protocol::relay::{AgentName, ServerUrl};
 use base64::Engine as _;
 
 use crate::model::{Asked, Block, Bound, Kept, marker, marker_of};
@@ -136,6 +136,23 @@ impl World {
                 Some((Held::Drop(id).into(), Promise::Drop(marker)))
             }
             Task::Export => none(Export { output: None }.into()),
+            Task::Quickstart => {
+                let agent = Some(address(&self.agents[agent].address));
+                none(Quickstart { agent, identity: Some("I am here.".to_owned()) }.into())
+            }
+            Task::Setup => {
+                let agent = address(&self.agents[agent].address);
+                none(Setup { agent, transport: None, share_memories: true }.into())
+            }
+            Task::Register => {
+                // An account whose token never reached its owner is taken: the next one has another name.
+                let name = format!("{}-{serial}", self.agents[agent].address.trim_end_matches(".agenttalk"));
+                let name = AgentName::parse(&name).unwrap_or_else(|error| panic!("{error}"));
+                let url = self.relays.first()?.url.clone();
+                let server = ServerUrl::parse(&url).unwrap_or_else(|error| panic!("{error}"));
+                Some((Register { name, server, yes: true }.into(), Promise::Relay(url)))
+            }
+            Task::Import => none(Import { archive: self.exported.clone()? }.into()),
             Task::Reindex => none(Index { date: None, rebuild: true }.into()),
             Task::DaemonOnce => none(Daemon { once: true, interval: None }.into()),
             Task::Daemon(_) => none(Daemon { once: false, interval: Some(5) }.into()),
@@ -173,6 +190,7 @@ impl World {
     /// Notes what an answer promises. A command that failed promises nothing.
     pub(crate) fn note(&mut self, agent: usize, promise: Promise, outcome: &Outcome) {
         match (promise, outcome) {
+            (_, Outcome::Exported(exported)) => self.exported = Some(exported.archive.clone()),
             (Promise::Message(at), Outcome::Sent(_)) => self.log.asked[at].acknowledged = true,
             (Promise::Kept(kept), _) => self.log.kept.push(kept),
             (Promise::Block(at), _) => {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use azall_core::command::{Command, Error, Outcome};
 use azall_core::engine::effect::{Answer, Effect, Facts, IoError, IoErrorKind};
 use azall_core::engine::lock::GRACE_MS;
+use azall_core::protocol::config::Config;
 use azall_core::protocol::keyring::Keyring;
 use azall_core::protocol::time::Now;
 use serde_json::json;
@@ -146,6 +147,7 @@ pub struct World {
     pub keep_runs: bool,
     pub(crate) tick: u64,
     pub(crate) tokens: BTreeMap<usize, String>,
+    pub(crate) exported: Option<Vec<u8>>,
     pub(crate) happen: Random,
     pub(crate) tracks: Vec<Track>,
     pub(crate) faults: Faults,
@@ -181,6 +183,12 @@ impl World {
             };
             let config = format!("{}/config.json", roots.config);
             let name = planned.address.trim_end_matches(".agenttalk");
+            if planned.fresh {
+                machines[planned.machine].disk.place(&format!("{}/.here", roots.config), b"", BEGIN_MS);
+                let home = format!("{}/{}", roots.mailboxes, planned.address);
+                agents.push(Agent { address: planned.address.clone(), machine: planned.machine, home, config, roots });
+                continue;
+            }
             let accounts: Vec<_> = relays
                 .iter_mut()
                 .map(|relay| json!({"server": relay.url, "token": relay.add(name, &mut happen), "address": planned.address}))
@@ -208,6 +216,7 @@ impl World {
             keep_runs: false,
             tick: 0,
             tokens: BTreeMap::new(),
+            exported: None,
             happen,
             tracks: Vec::new(),
             faults: Faults::new(&plan.faults),
@@ -294,8 +303,8 @@ impl World {
             match what {
                 What::Jump(machine, ms) => {
                     self.machines[machine].skew_ms += ms;
-                    if ms < 0 {
-                        self.log.set_back.insert(machine);
+                    if !(0..3_600_000).contains(&ms) {
+                        self.log.clock_set.insert(machine);
                     }
                     for track in 0..self.tracks.len() {
                         self.wake(track, machine);
@@ -512,18 +521,19 @@ impl World {
                 None if track.tasks.is_empty() => continue,
                 None => consider(track.next_ms),
                 Some((_, _, process)) => {
+                    track.cancel_ms.into_iter().for_each(&mut consider);
+                    any = true;
                     if process.stopped_until_ms > self.time_ms {
                         consider(process.stopped_until_ms);
-                    } else {
-                        let skew_ms = self.machines[self.agents[track.agent].machine].skew_ms;
-                        process.wake_ms.into_iter().for_each(|wake| consider(wake - skew_ms));
+                        continue;
                     }
+                    let skew_ms = self.machines[self.agents[track.agent].machine].skew_ms;
+                    process.wake_ms.into_iter().for_each(|wake| consider(wake - skew_ms));
                     for flying in &process.flying {
                         if let Flying::Answer(_, due_ms, ..) = flying {
                             consider(*due_ms);
                         }
                     }
-                    track.cancel_ms.into_iter().for_each(&mut consider);
                 }
             }
             any = true;
@@ -737,7 +747,7 @@ impl World {
         let agent = self.tracks[track].agent;
         let effect = running.map(Running::effect);
         if let (Some(running), Some((_, _, process))) = (running, &mut self.tracks[track].current) {
-            process.known.extend(running.folders(&self.agents[agent].roots));
+            process.known.extend(running.durable_names(&self.agents[agent].roots));
         }
         self.tell(|_| format!("lane {track} did {effect:?} {answer:?}"));
         let Some(Effect::WriteAtomic(write)) = effect.filter(|_| matches!(answer, Answer::WriteAtomic(Ok(())))) else {
@@ -887,11 +897,13 @@ impl World {
     /// Where the agents' mailboxes lie, for the model.
     #[must_use]
     pub fn mailboxes(&self) -> Vec<Mailbox> {
-        let mailbox = |agent: &Agent| Mailbox {
-            address: agent.address.clone(),
-            disk: agent.machine,
-            home: agent.home.clone(),
-            config: agent.config.clone(),
+        let mailbox = |agent: &Agent| {
+            // A first command names the agent itself.
+            let config = self.machines[agent.machine].disk.read(&agent.config).ok();
+            let config = config.and_then(|bytes| Config::parse(&bytes).ok());
+            let address = config.map_or_else(|| agent.address.clone(), |config| config.agent().to_string());
+            let home = format!("{}/{address}", agent.roots.mailboxes);
+            Mailbox { address, disk: agent.machine, home, config: agent.config.clone() }
         };
         self.agents.iter().map(mailbox).collect()
     }

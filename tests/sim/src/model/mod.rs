@@ -15,10 +15,10 @@
 //! - **The recipient's filter turned it away**: a pattern that matches the sender was, or may have been, in force at some
 //!   time after the message was sent ([`Block`]).
 
-//! - **A neighbour dropped it while the clock was set back.** What neighbours drop is found by the time of its last change; a
-//!   message dropped while the machine's clock showed a time before the last look is found only by a look in that same
-//!   time. It is in the inbox and can be read; that its key is not in the keyring is excused if it carries no verdict and a
-//!   clock of its disk was [set back](Log::set_back).
+//! - **A neighbour dropped it and the clock was set.** What neighbours drop is found by the time of its last change, in the
+//!   inboxes of the last days. A message that was dropped before the clock was set forward by days, or while it showed a
+//!   time before the last look, may not be looked over: it is in the inbox and can be read, but carries no verdict, and its
+//!   key need not be in the keyring, if a clock of its disk was [set](Log::clock_set).
 
 mod delivery;
 mod files;
@@ -117,8 +117,8 @@ pub struct Log {
     pub dropped: BTreeSet<(String, usize)>,
     /// By marker and mailbox: how many copies relays have taken.
     pub copies: BTreeMap<(String, usize), u64>,
-    /// Disks of machines whose clock was set back.
-    pub set_back: BTreeSet<usize>,
+    /// Disks of machines whose clock was set back, or forward by hours.
+    pub clock_set: BTreeSet<usize>,
     /// By marker and mailbox: how many of these copies a relay lost.
     pub lost: BTreeMap<(String, usize), u64>,
 }
@@ -202,7 +202,7 @@ fn check_keys(mailboxes: &[Mailbox], contents: &[files::Contents], log: &Log, wr
         wrong.extend(lost.map(|key| format!("{}: the keyring has lost the key {key}", mailboxes[*mailbox].address)));
     }
     for (mailbox, contents) in mailboxes.iter().zip(contents) {
-        let is_learned = |filed: &&Filed| filed.has_verdict || !log.set_back.contains(&mailbox.disk);
+        let is_learned = |filed: &&Filed| filed.has_verdict || !log.clock_set.contains(&mailbox.disk);
         let incoming = contents.filed.iter().filter(|filed| filed.is_incoming()).filter(is_learned);
         let unknown = incoming.filter_map(|filed| filed.proven_key.as_ref());
         let unknown: BTreeSet<&String> = unknown.filter(|key| !contents.keys.contains(*key)).collect();
