@@ -190,7 +190,7 @@ pub fn append(roots: &Roots, effect: &Append) -> Result<(), IoError> {
     }
     folders.doubt(roots, &target.folder);
     folders.doubt_file(roots, &target.path);
-    sync(roots, folders)
+    sync(roots, &mut folders)
 }
 
 /// Adds to an open file; takes back what was added when not all of it could be.
@@ -216,6 +216,10 @@ pub fn rename(roots: &Roots, effect: &Rename) -> Result<(), IoError> {
     let source = folders::open(&from.folder).map_err(failed)?;
     rustix::fs::statat(&source, &from.name, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
     let mut folders = Folders::default();
+    folders.ensure(&to.folder).map_err(failed)?;
+    // The new folder first: what is moved into a folder that a loss of power takes away is gone from the old one as well.
+    folders.doubt(roots, &to.folder);
+    sync(roots, &mut folders)?;
     let target = folders.ensure(&to.folder).map_err(failed)?;
     let renamed = if effect.exclusive {
         rename_exclusive(source.as_fd(), &from.name, target, &to.name)
@@ -226,8 +230,7 @@ pub fn rename(roots: &Roots, effect: &Rename) -> Result<(), IoError> {
     roots.forget_durable(&from.path);
     folders.changed(&from.folder);
     folders.changed(&to.folder);
-    folders.doubt(roots, &to.folder);
-    sync(roots, folders)
+    sync(roots, &mut folders)
 }
 
 /// Answers [`Remove`]. A symbolic link is removed itself; what it points to is not touched.
@@ -254,11 +257,11 @@ pub fn remove(roots: &Roots, effect: &Remove) -> Result<(), IoError> {
     roots.forget_durable(&target.path);
     let mut folders = Folders::default();
     folders.changed(&target.folder);
-    sync(roots, folders)
+    sync(roots, &mut folders)
 }
 
 /// Syncs the changed folders of one effect.
-fn sync(roots: &Roots, mut folders: Folders) -> Result<(), IoError> {
+fn sync(roots: &Roots, folders: &mut Folders) -> Result<(), IoError> {
     match folders.sync(roots).into_values().next() {
         Some(errno) => Err(failed(errno)),
         None => Ok(()),

@@ -278,19 +278,29 @@ impl Running {
         to: &str,
         exclusive: bool,
     ) -> Result<bool, IoError> {
-        if self.stage == Stage::Folders {
-            return self.sync_folders(disk, setting, to, false);
+        match self.stage {
+            Stage::Begin => {
+                if !disk.exists(from) {
+                    return Err(IoError::new(IoErrorKind::NotFound, "no such file or folder"));
+                }
+                if !self.make_folder(disk, split(to).0)? {
+                    // A new folder is made durable before anything is moved into it.
+                    self.distrust(setting, to);
+                    self.stage = if self.changed.is_empty() { Stage::Name } else { Stage::Sync };
+                }
+            }
+            Stage::Sync => {
+                if self.sync_folders(disk, setting, to, false)? {
+                    self.stage = Stage::Name;
+                }
+            }
+            Stage::Name => {
+                disk.rename(from, to, exclusive)?;
+                self.changed.extend([split(from).0.to_owned(), split(to).0.to_owned()]);
+                self.stage = Stage::Folders;
+            }
+            _ => return self.sync_folders(disk, setting, to, false),
         }
-        if !disk.exists(from) {
-            return Err(IoError::new(IoErrorKind::NotFound, "no such file or folder"));
-        }
-        if self.make_folder(disk, split(to).0)? {
-            return Ok(false);
-        }
-        self.distrust(setting, to);
-        disk.rename(from, to, exclusive)?;
-        self.changed.extend([split(from).0.to_owned(), split(to).0.to_owned()]);
-        self.stage = Stage::Folders;
         Ok(false)
     }
 
