@@ -82,9 +82,9 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
         let (config, agent) = (session.config_shown.clone(), session.address().to_string());
         return Err(RelayCommandError::Unconfirmed { config, agent }.into());
     }
+    let earlier = (session.address().clone(), session.shown(&session.home.dir()), !session.days().await?.is_empty());
     let account =
         relay_call::register(&session.cx, &register.server, &register.name).await.map_err(RelayCommandError::Relay)?;
-    let earlier = (session.address().clone(), session.shown(&session.home.dir()), !session.days().await?.is_empty());
     let enter = |config: &mut Config| {
         if config.relays().is_empty() {
             config.set_agent(&account.address)?;

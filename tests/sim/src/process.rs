@@ -63,6 +63,7 @@ pub(crate) struct Process {
     pub(crate) events: Vec<Event>,
     /// Folders that it knows to be durable.
     pub(crate) known: BTreeSet<String>,
+    cancelled: bool,
     config_file: String,
     mailboxes: String,
 }
@@ -81,6 +82,7 @@ impl Process {
             unspooled: Vec::new(),
             events: Vec::new(),
             known: BTreeSet::new(),
+            cancelled: false,
             config_file: config.to_owned(),
             mailboxes: mailboxes.to_owned(),
         }
@@ -98,7 +100,9 @@ impl Process {
         self.flying.iter().any(changes)
     }
 
+    /// The host is asked to stop: it tells the operation under way, and the one that follows.
     pub(crate) fn cancel(&mut self) {
+        self.cancelled = true;
         match &mut self.stage {
             Stage::Opening(op, _) => op.cancel(),
             Stage::Running(op) => op.cancel(),
@@ -164,5 +168,8 @@ impl Process {
         };
         let op = command::start(*command, context);
         self.stage = if self.recorded { Stage::Recorded(Box::new(Recorder::new(op))) } else { Stage::Running(op) };
+        if self.cancelled {
+            self.cancel();
+        }
     }
 }

@@ -346,7 +346,8 @@ impl World {
             {
                 self.begin(track, task);
             }
-            if self.tracks[track].cancel_ms.is_some_and(|at| at <= self.time_ms) {
+            let stopped_until_ms = self.tracks[track].current.as_ref().map_or(0, |current| current.2.stopped_until_ms);
+            if self.tracks[track].cancel_ms.is_some_and(|at| at.max(stopped_until_ms) <= self.time_ms) {
                 self.tracks[track].cancel_ms = None;
                 self.tell(|_| format!("lane {track} is asked to stop"));
                 if let Some((_, _, process)) = &mut self.tracks[track].current {
