@@ -103,7 +103,7 @@ mod tests {
         fn what_is_burned_is_read_back(nonces in prop::collection::vec(any::<[u8; 32]>(), 0..6), seconds in 0..2_000_000_000_i64) {
             let mut used = UsedNonces::default();
             for nonce in &nonces {
-                used.burn(&Nonce::new(*nonce), at(seconds));
+                used.burn(&Nonce::new(*nonce), Now::utc(seconds * 1000));
             }
             let again = UsedNonces::parse(&used.to_json()).unwrap();
             prop_assert!(nonces.iter().all(|nonce| again.contains(&Nonce::new(*nonce))));
