@@ -401,11 +401,10 @@ async fn look_for(
     for folder in [Folder::Inbox, Folder::Held] {
         let place = home.message(day, folder, id);
         match mailbox.cx.read(&place).await? {
-            Some(bytes) if same_message(&bytes, message) => {
-                if mailbox.cx.make_durable(&place).await? {
-                    return Ok(There::Same);
-                }
+            Some(bytes) if same_message(&bytes, message) && mailbox.cx.make_durable(&place).await? => {
+                return Ok(There::Same);
             }
+            Some(bytes) if same_message(&bytes, message) => {}
             Some(_) if folder == Folder::Inbox => there = There::Another,
             _ => {}
         }

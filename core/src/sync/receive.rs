@@ -163,7 +163,7 @@ async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Re
     let mut filed = Vec::new();
     for (((headers, arrival), opened), proof) in messages.iter().zip(&opened).zip(proofs) {
         match desk.file(headers.clone(), arrival, opened, proof) {
-            Decision::Store(message) => filed.push(message),
+            Decision::Store(message) => filed.push(*message),
             Decision::Repeated => stored.repeated += 1,
             Decision::Blocked => stored.blocked += 1,
         }
@@ -203,7 +203,7 @@ fn header_value(value: &str) -> String {
 }
 
 enum Decision {
-    Store(Filed),
+    Store(Box<Filed>),
     Repeated,
     Blocked,
 }
@@ -257,7 +257,7 @@ impl<'a> Desk<'a> {
             subject: signed.map_or_else(|| header_value(&arrival.subject), |signed| signed.subject.clone()),
             verdict,
         };
-        Decision::Store(Filed { id, spare, folder, text, attachments, received })
+        Decision::Store(Box::new(Filed { id, spare, folder, text, attachments, received }))
     }
 
     /// The message's final id and text.
