@@ -2,7 +2,7 @@
 //!
 //! A lock is a file with its owner and the moment when it ends; who dies under it leaves it behind, and after its end and
 //! [`GRACE_MS`] more it is taken over. So that an owner that was only slow, or stopped, does not write over what the next
-//! one does, every change that an operation makes under a lock is [preceded by a look](Held) at the lock: it must still be
+//! one does, every change that an operation makes under a lock is preceded by a look at the lock: it must still be
 //! its own, and not over. Waiting is counted in pauses, not read off the clock, so that a clock that jumps takes no lock away.
 //!
 //! What this cannot promise: a process that is stopped for longer than the grace *between* that look and the end of the one
