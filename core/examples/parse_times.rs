@@ -71,8 +71,10 @@ const PARSERS: &[Parser] = &[
 ];
 
 fn main() {
-    let patterns: Vec<(String, Vec<u8>, String)> = hostile::megabytes()
+    // Some refuse a megabyte unread.
+    let patterns: Vec<(String, Vec<u8>, String)> = [1_000_000, 500_000]
         .into_iter()
+        .flat_map(hostile::patterns)
         .map(|(name, bytes)| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             (name, bytes, text)

@@ -70,7 +70,9 @@ pub fn keyring(data: &[u8]) {
     let Ok(mut keyring) = Keyring::parse(data) else { return };
     let alice = Identity::from_seed([1; 32]);
     let (from, fingerprint) = (address("alice@x"), alice.fingerprint());
-    for step in 0..4 {
+    // A megabyte of small items is a hundred of them when it is written.
+    let steps = if data.len() < 100_000 { 4 } else { 1 };
+    for step in 0..steps {
         let written = keyring.to_json();
         assert!(written.len() <= data.len() * INDENTED + 4096);
         let again = Keyring::parse(written.as_bytes()).expect("what was written");
@@ -95,7 +97,7 @@ pub fn keyring(data: &[u8]) {
         }
         keyring = Keyring::parse(keyring.to_json().as_bytes()).expect("what was written");
     }
-    assert_eq!(keyring.lookup(&fingerprint), None);
+    assert!(steps == 1 || keyring.lookup(&fingerprint).is_none());
 }
 
 /// `protocol::{identity, config}`: the two files that hold keys; none of it shows in an error.

@@ -1,14 +1,10 @@
-//! Megabytes that an attacker would send: every pattern is about a megabyte, and each is there because some parser could
-//! be slow on it.
+//! What an attacker would send by the megabyte: each pattern is there because some parser could be slow on it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
-
-/// The size that each comes near to.
-pub const SIZE: usize = 1_000_000;
 
 /// Short units, repeated over and over.
 const UNITS: &[&[u8]] = &[
@@ -89,21 +85,21 @@ const FRAMED: &[(&str, &str, &str)] = &[
     ("---BEGIN AGENTAZALL SIGNED MESSAGE---\nFingerprint: 0\n---END AGENTAZALL SIGNED MESSAGE---\n", "\n", "x"),
 ];
 
-/// Every pattern with a name for it.
+/// Every pattern, of about this size in bytes, with a name for it.
 #[must_use]
-pub fn megabytes() -> Vec<(String, Vec<u8>)> {
+pub fn patterns(size: usize) -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<(String, Vec<u8>)> = Vec::new();
     for unit in UNITS {
-        all.push((format!("{:?}", String::from_utf8_lossy(unit)), unit.repeat(SIZE / unit.len())));
+        all.push((format!("{:?}", String::from_utf8_lossy(unit)), unit.repeat(size / unit.len())));
     }
     for (start, unit, end) in FRAMED {
-        let middle = unit.repeat((SIZE - start.len() - end.len()) / unit.len());
+        let middle = unit.repeat((size - start.len() - end.len()) / unit.len());
         all.push((format!("{start:?} {unit:?} {end:?}"), format!("{start}{middle}{end}").into_bytes()));
     }
-    all.extend(different_names());
+    all.extend(different_names(size));
     let zeros = vec![0; 1 << 20];
-    all.push(("zip of empty files".to_owned(), zip(b"", SIZE / 90)));
-    all.push(("zip of a megabyte of zeros, many times".to_owned(), zip(&zeros, SIZE / 1150)));
+    all.push(("zip of empty files".to_owned(), zip(b"", size / 90)));
+    all.push(("zip of a megabyte of zeros, many times".to_owned(), zip(&zeros, size / 1150)));
     all
 }
 
@@ -138,11 +134,11 @@ fn zip(content: &[u8], count: usize) -> Vec<u8> {
 }
 
 /// What is never the same twice: nothing can be merged, and names that begin alike take long to tell apart.
-fn different_names() -> Vec<(String, Vec<u8>)> {
+fn different_names(size: usize) -> Vec<(String, Vec<u8>)> {
     let numbered = |start: &str, item: &dyn Fn(usize) -> String, end: &str| {
         let mut text = start.to_owned();
         for number in 0.. {
-            if text.len() >= SIZE {
+            if text.len() >= size {
                 break;
             }
             text.push_str(&item(number));
@@ -198,7 +194,7 @@ fn different_names() -> Vec<(String, Vec<u8>)> {
         ("many memories".to_owned(), {
             let row =
                 |n| format!("\n- [2026-03-11] {:06}: b  | 2026-03-11/remember/{:06}.txt", 999_999 - n, 999_999 - n);
-            let count = 17_000;
+            let count = size / 59;
             let mut index = format!("# Agent Memory Index: me@x\n# Updated: x\n# Total memories: {count}\n");
             index.extend((0..count).map(row));
             index.into_bytes()

@@ -8,6 +8,9 @@ use azall_core::protocol::time::{Day, Now, parse_date};
 
 use super::text;
 
+/// The most names that are made of one input.
+const MOST_NAMES: usize = 5000;
+
 /// `protocol::address`: an address that is accepted is one already, and its list form reads as itself.
 pub fn address(data: &[u8]) {
     let text = text(data);
@@ -46,7 +49,7 @@ pub fn file_names(data: &[u8]) {
     let text = text(data);
     let root = RelPath::default();
     let mut unique = UniqueNames::new();
-    for outside in text.split('\n').chain([&*text]) {
+    for outside in text.split('\n').take(MOST_NAMES).chain([&*text]) {
         assert!(root.join(&(sanitize(outside) + ".txt")).is_ok());
         let name = AttachmentName::from_untrusted(outside);
         assert_eq!(AttachmentName::from_untrusted(name.as_str()), name);
@@ -56,7 +59,7 @@ pub fn file_names(data: &[u8]) {
         let id = MessageId::from_untrusted(outside);
         assert_eq!(MessageId::parse(id.as_str()).as_ref(), Ok(&id));
         assert_eq!(MessageId::from_untrusted(id.as_str()), id);
-        assert!(root.join(id.with_content_suffix(data).as_str()).is_ok());
+        assert!(root.join(id.with_content_suffix(outside.as_bytes()).as_str()).is_ok());
         if let Ok(fingerprint) = Fingerprint::parse(outside) {
             assert_eq!(Fingerprint::parse(fingerprint.as_str()), Ok(fingerprint));
         }
