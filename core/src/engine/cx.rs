@@ -1,7 +1,7 @@
 //! What a command may ask for: effects, the time, events, several things at once.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -143,9 +143,20 @@ impl Cx {
         }
     }
 
-    /// From here on every change looks at this lock first.
-    pub(super) fn hold(&self, held: Held) {
-        self.shared.state().held.push(held);
+    /// Runs `work` under a lock that was acquired: every change that it makes looks at the lock first. What else the
+    /// operation does meanwhile is not concerned.
+    pub(super) async fn under<F: Future>(&self, held: &Held, work: F) -> F::Output {
+        self.shared.state().held.push(held.clone());
+        let mut work = pin!(work);
+        let output = poll_fn(|context| {
+            self.shared.state().above.push(held.clone());
+            let polled = work.as_mut().poll(context);
+            self.shared.state().above.pop();
+            polled
+        })
+        .await;
+        self.shared.state().held.retain(|other| other != held);
+        output
     }
 
     /// Whether the operation holds the lock at this place, in another of its parts.
@@ -153,14 +164,10 @@ impl Cx {
         self.shared.state().held.iter().any(|held| held.is_at(place))
     }
 
-    pub(super) fn let_go(&self, held: &Held) {
-        self.shared.state().held.retain(|other| other != held);
-    }
-
-    /// Looks at the locks that the operation holds, and then makes a change.
+    /// Looks at the locks that the change is made under, and then makes it.
     async fn change<E: Ask>(&self, action: &'static str, place: &Place, effect: E) -> Result<E::Answer, Error> {
-        let held = self.shared.state().held.clone();
-        for held in held {
+        let above = self.shared.state().above.clone();
+        for held in above {
             held.check(self).await?;
         }
         self.ask(effect).await.map_err(|source| file_error(action, place, source))

@@ -26,8 +26,8 @@ pub const LEASE_MS: i64 = 15_000;
 /// change that it had begun.
 pub const GRACE_MS: i64 = 3_000;
 
-/// How long a command waits for a lock: long enough to outlive the lease of an owner that crashed.
-pub const PATIENCE_MS: i64 = LEASE_MS + 2 * GRACE_MS;
+/// How long a command waits for a lock: long enough to outlive the longest lease that an owner that crashed may seem to have.
+pub const PATIENCE_MS: i64 = 2 * LEASE_MS + 2 * GRACE_MS;
 
 /// The first pause between two tries; each further one is twice as long, up to the longest.
 const FIRST_PAUSE_MS: i64 = 20;
@@ -88,9 +88,7 @@ where
 {
     let claim = acquire(cx, place).await?;
     let held = Held { place: place.clone(), claim: claim.clone() };
-    cx.hold(held.clone());
-    let result = work.await;
-    cx.let_go(&held);
+    let result = cx.under(&held, work).await;
     let released = release(cx, place, &claim).await;
     let value = result?;
     released?;

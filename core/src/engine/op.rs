@@ -174,6 +174,8 @@ pub(super) struct State {
     next_timer: u64,
     /// Locks that the operation holds.
     pub(super) held: Vec<Held>,
+    /// Of these, the ones that the part which is being polled works under.
+    pub(super) above: Vec<Held>,
     pub(super) cancelled: bool,
 }
 

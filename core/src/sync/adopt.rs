@@ -97,13 +97,6 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         let Some(bytes) = bytes? else { continue };
         let message = Message::parse(&bytes);
         let header = message.headers.value("Verdict").unwrap_or_default();
-        if let Some(verdict) = seal.read(header, &receive::subjects(&message.headers)) {
-            // A crash may have kept it from being entered.
-            key(&verdict, &message).into_iter().for_each(|key| {
-                seen.insert(&key);
-            });
-            continue;
-        }
         if is_own_notice(mailbox, &message) {
             continue;
         }
@@ -111,6 +104,10 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
             Some(keyring) => keyring,
             none => none.insert(mailbox.keyring().await?),
         };
+        if let Some(verdict) = seal.read(header, &receive::subjects(&message.headers)) {
+            enter_again(mailbox, keyring, &mut seen, &verdict, &message);
+            continue;
+        }
         let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
         match judge(mailbox, keyring, day, &id, message, fresh).await? {
             Adopted::Later => {}
@@ -169,6 +166,16 @@ async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> 
         }
     }
     Ok(false)
+}
+
+/// What was learned of a message that has its verdict: a crash may have kept it from being entered.
+fn enter_again(mailbox: &Mailbox<'_>, keyring: &mut Keyring, seen: &mut SeenIds, verdict: &Verdict, message: &Message) {
+    let Some(key) = key(verdict, message) else { return };
+    seen.insert(&key);
+    if verdict.fingerprint.is_some_and(|signer| keyring.entry(&signer).is_none()) {
+        let opened = Opened::read(&message.headers, &message.body);
+        receive::learn(keyring, verdict, &opened, &message.headers, mailbox.cx.now());
+    }
 }
 
 /// A notice that this client wrote to its own inbox: unsigned, from me to me, about a message of mine.

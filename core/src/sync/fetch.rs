@@ -39,8 +39,9 @@ struct Fetched {
 /// How much room is made sure of before a relay is asked: what it hands out it has deleted.
 const ROOM_BYTES: usize = 64 * 1024;
 
-/// How long an answer that the disk has no room for is tried to be kept, and the pause between two tries.
-const FULL_PATIENCE_MS: i64 = 10 * 60 * 1000;
+/// How often an answer that the disk has no room for is tried to be kept, and the pause between two tries: ten minutes in all. They
+/// are counted, since a clock that jumps must not end them.
+const FULL_TRIES: u32 = 120;
 const FULL_PAUSE_MS: i64 = 5_000;
 
 /// Fetches from all relays side by side, each answer durable at once, and stores the messages: those of one relay do not wait for
@@ -97,10 +98,12 @@ async fn keep(mailbox: &Mailbox<'_>, server: &str, body: Vec<u8>) -> Result<Opti
     let (cx, now) = (mailbox.cx, mailbox.cx.now());
     let name = format!("{}-{}", now.unix_ms, text::hex(&cx.random::<4>().await?));
     let file = mailbox.home.spool().join(&name)?;
-    cx.remove(&mailbox.home.room()).await?;
-    let give_up_ms = now.unix_ms.saturating_add(FULL_PATIENCE_MS);
+    // Without it the answer may still fit; nothing may keep it from being tried.
+    let _ = cx.remove(&mailbox.home.room()).await;
+    let mut tries = 0;
     while let Err(error) = cx.write_private(&file, spool::encode(server, now, &body)).await {
-        if error.io_kind() != Some(IoErrorKind::StorageFull) || cx.now().unix_ms >= give_up_ms {
+        tries += 1;
+        if error.io_kind() != Some(IoErrorKind::StorageFull) || tries > FULL_TRIES {
             return Err(error.into());
         }
         let size = body.len();

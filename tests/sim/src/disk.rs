@@ -24,7 +24,7 @@ pub type Tree = BTreeMap<String, Vec<u8>>;
 
 #[derive(Clone, Debug)]
 enum Node {
-    File { content: Arc<Vec<u8>>, durable: Arc<Vec<u8>>, modified_ms: i64 },
+    File { content: Arc<Vec<u8>>, durable: Arc<Vec<u8>>, modified_ms: i64, names: u32 },
     Folder { entries: BTreeMap<String, Ino>, durable: BTreeMap<String, Ino> },
 }
 
@@ -41,6 +41,20 @@ impl Change {
         match self {
             Self::Link { folder, .. } | Self::Unlink { folder, .. } => *folder == wanted,
             Self::Rename { from, to, .. } => from.0 == wanted || to.0 == wanted,
+        }
+    }
+
+    /// The file that lost a name by it.
+    fn unlinked(&self) -> Option<Ino> {
+        match self {
+            Self::Unlink { ino, .. } => Some(*ino),
+            Self::Link { .. } | Self::Rename { .. } => None,
+        }
+    }
+
+    fn is_of(&self, wanted: Ino) -> bool {
+        match self {
+            Self::Link { ino, .. } | Self::Unlink { ino, .. } | Self::Rename { ino, .. } => *ino == wanted,
         }
     }
 
@@ -162,7 +176,8 @@ impl Disk {
     /// When it is there, or its folder is not.
     pub fn create(&mut self, path: &str, now_ms: i64) -> Result<(), IoError> {
         let empty = Arc::new(Vec::new());
-        self.link(path, Node::File { content: Arc::clone(&empty), durable: empty, modified_ms: now_ms }).map(|_| ())
+        self.link(path, Node::File { content: Arc::clone(&empty), durable: empty, modified_ms: now_ms, names: 1 })
+            .map(|_| ())
     }
 
     /// Adds to a file.
@@ -200,7 +215,25 @@ impl Disk {
         let pending = std::mem::take(&mut self.pending);
         let (now, later) = pending.into_iter().partition(|change| journaled || change.touches(folder));
         self.pending = later;
+        let gone: Vec<Ino> = now.iter().filter_map(Change::unlinked).collect();
         self.apply(now);
+        self.free(&gone);
+    }
+
+    /// Lets go of the content of files that have no name left, now or after any loss of power.
+    fn free(&mut self, gone: &[Ino]) {
+        for ino in gone.iter().filter(|ino| !self.pending.iter().any(|change| change.is_of(**ino))) {
+            if let Node::File { content, durable, names: 0, .. } = &mut self.nodes[*ino] {
+                *content = Arc::default();
+                *durable = Arc::default();
+            }
+        }
+    }
+
+    fn count_names(&mut self, ino: Ino, by: i32) {
+        if let Node::File { names, .. } = &mut self.nodes[ino] {
+            *names = names.saturating_add_signed(by);
+        }
     }
 
     fn apply(&mut self, changes: Vec<Change>) {
@@ -256,6 +289,7 @@ impl Disk {
             if exclusive || !is_free {
                 return Err(there());
             }
+            self.count_names(old, -1);
         }
         self.entries(from_folder).remove(from_name);
         self.entries(to_folder).insert(to_name.to_owned(), ino);
@@ -276,6 +310,7 @@ impl Disk {
             return Err(there());
         }
         self.entries(folder).insert(name.to_owned(), ino);
+        self.count_names(ino, 1);
         self.pending.push(Change::Link { folder, name: name.to_owned(), ino });
         Ok(())
     }
@@ -292,6 +327,7 @@ impl Disk {
         let (folder, name) = split(path);
         let folder = self.folder(folder)?;
         self.entries(folder).remove(name);
+        self.count_names(ino, -1);
         self.pending.push(Change::Unlink { folder, name: name.to_owned(), ino });
         Ok(true)
     }
@@ -509,7 +545,7 @@ mod tests {
         assert!(
             disk.create("a", 0).is_err() && disk.rename("b", "a", true).is_err() && disk.hard_link("b", "a").is_err()
         );
-        assert_eq!(disk.read("a").unwrap().as_slice(), b"1");
+        assert_eq!(**disk.read("a").unwrap(), b"1");
         disk.make_folder("d").unwrap();
         disk.rename("b", "d/b", true).unwrap();
         assert!(!disk.unlink("d").unwrap() && disk.unlink("d/b").unwrap() && disk.unlink("d").unwrap());

@@ -64,6 +64,8 @@ pub(crate) struct Process {
     /// Folders that it knows to be durable.
     pub(crate) known: BTreeSet<String>,
     cancelled: bool,
+    /// Whether the disk refused a spool file.
+    pub(crate) spool_refused: bool,
     config_file: String,
     mailboxes: String,
 }
@@ -83,6 +85,7 @@ impl Process {
             events: Vec::new(),
             known: BTreeSet::new(),
             cancelled: false,
+            spool_refused: false,
             config_file: config.to_owned(),
             mailboxes: mailboxes.to_owned(),
         }
@@ -109,6 +112,11 @@ impl Process {
             Stage::Recorded(recorder) => recorder.cancel(),
             Stage::Over => {}
         }
+    }
+
+    /// Whether it was asked to stop, and the disk had refused to keep what a relay handed out.
+    pub(crate) fn was_full_until_cancelled(&self) -> bool {
+        self.cancelled && self.spool_refused
     }
 
     /// Answers an effect.

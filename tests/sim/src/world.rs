@@ -428,7 +428,8 @@ impl World {
         let unspooled = !process.unspooled.is_empty();
         let asked: Vec<&'static str> = process.flying.iter().skip(before).map(name_of).collect();
         let is_careless = unspooled && process.flying.iter().skip(before).any(is_no_spooling);
-        if is_careless {
+        // With one relay nothing else can be under way.
+        if is_careless && self.relays.len() == 1 {
             self.wrong.push("a command went on before what a relay handed out was durable".to_owned());
         }
         self.tell(|_| format!("lane {track} asks {asked:?}"));
@@ -458,10 +459,15 @@ impl World {
             }
             Err(error) => drop(self.said.insert(error.to_string())),
         }
-        if let Some(transcript) = process.transcript {
+        if let Some(transcript) = &process.transcript {
             self.said.insert(format!("{task:?} {}", transcript.to_text()));
         }
-        // What it was handed out and did not keep, though it lives: no excuse.
+        // A disk that is full until the command is stopped keeps nothing; whatever else it did not keep has no excuse.
+        if process.was_full_until_cancelled() {
+            for fetched in &process.unspooled {
+                fetched.markers.iter().for_each(|marker| self.log.lose(marker, fetched.mailbox));
+            }
+        }
         self.tracks[track].cancel_ms = None;
         self.tracks[track].last = Some(result);
         self.end_of_lane_command(track);
@@ -599,16 +605,17 @@ impl World {
         stops
     }
 
-    /// The disk refuses the effect. A spool file is never refused: what a relay handed out cannot be had again.
+    /// The disk refuses the effect.
     fn refuse(&mut self, track: usize, at: usize, fault: usize, what: &What) -> bool {
         let Some((_, _, process)) = &mut self.tracks[track].current else { return false };
         let Some(Flying::File(id, running)) = process.flying.get(at) else { return false };
-        let is_spool =
-            matches!(running.effect(), Effect::WriteAtomic(write) if write.place.path.as_str().contains("/.spool/"));
-        if running.has_begun() || is_spool || matches!(running.effect(), Effect::Random(_) | Effect::HostFacts(_)) {
+        if running.has_begun() || matches!(running.effect(), Effect::Random(_) | Effect::HostFacts(_)) {
             return false;
         }
         let answer = running.effect().failed(IoError::new(IoErrorKind::StorageFull, "the disk is full"));
+        let is_spool =
+            matches!(running.effect(), Effect::WriteAtomic(write) if write.place.path.as_str().contains("/.spool/"));
+        process.spool_refused |= is_spool;
         let id = *id;
         process.flying.swap_remove(at);
         self.meet(fault, what);
@@ -924,6 +931,8 @@ fn is_no_spooling(flying: &Flying) -> bool {
         Flying::File(_, running) => match running.effect() {
             Effect::Random(_) => false,
             Effect::WriteAtomic(write) => !write.place.path.as_str().contains("/.spool/"),
+            // The room that is kept free for it.
+            Effect::Remove(remove) => !remove.place.path.file_name().ends_with("room"),
             _ => true,
         },
         _ => false,

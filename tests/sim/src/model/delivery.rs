@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use azall_core::protocol::delivery::State;
-use azall_core::protocol::filter::Pattern;
 
 use super::files::{Contents, Filed};
 use super::{Asked, Log, Mailbox};
@@ -130,9 +129,7 @@ impl Case<'_> {
     fn is_blocked(&self, mailbox: usize) -> bool {
         let sender = &self.mailboxes[self.asked.from].address;
         self.log.blocks.iter().any(|block| {
-            block.mailbox == mailbox
-                && block.until.is_none_or(|until| until > self.asked.at)
-                && Pattern::new(&block.pattern).is_ok_and(|pattern| pattern.matches(sender))
+            block.mailbox == mailbox && block.until.is_none_or(|until| until > self.asked.at) && block.is_of(sender)
         })
     }
 }

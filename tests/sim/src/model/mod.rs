@@ -26,6 +26,7 @@ mod files;
 use std::collections::{BTreeMap, BTreeSet};
 
 use azall_core::protocol::envelope::Opened;
+use azall_core::protocol::filter::Pattern;
 use azall_core::protocol::message::Headers;
 
 use crate::disk::Tree;
@@ -85,6 +86,14 @@ pub struct Block {
     pub acknowledged: bool,
     /// When it was taken off again for sure; `None` while it may be in force.
     pub until: Option<u64>,
+}
+
+impl Block {
+    /// Whether the pattern is of this sender.
+    #[must_use]
+    pub fn is_of(&self, sender: &str) -> bool {
+        Pattern::new(&self.pattern).is_ok_and(|pattern| pattern.matches(sender))
+    }
 }
 
 /// A token that bound a mailbox.
@@ -201,16 +210,17 @@ fn check_keys(mailboxes: &[Mailbox], contents: &[files::Contents], log: &Log, wr
         let lost = pinned.difference(&contents[*mailbox].keys);
         wrong.extend(lost.map(|key| format!("{}: the keyring has lost the key {key}", mailboxes[*mailbox].address)));
     }
-    for (mailbox, contents) in mailboxes.iter().zip(contents) {
-        let is_learned = |filed: &&Filed| filed.has_verdict || !log.clock_set.contains(&mailbox.disk);
-        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming()).filter(is_learned);
-        let unknown = incoming.filter_map(|filed| filed.proven_key.as_ref());
-        let unknown: BTreeSet<&String> = unknown.filter(|key| !contents.keys.contains(*key)).collect();
-        wrong.extend(
-            unknown
-                .iter()
-                .map(|key| format!("{}: a message by {key}, which the keyring does not know", mailbox.address)),
-        );
+    for (at, (mailbox, contents)) in mailboxes.iter().zip(contents).enumerate() {
+        let is_looked_over = |filed: &&Filed| filed.has_verdict || !log.clock_set.contains(&mailbox.disk);
+        // Blocked between its first and its second time, it is stored, and not learned from again.
+        let is_blocked =
+            |filed: &&Filed| log.blocks.iter().any(|block| block.mailbox == at && block.is_of(&filed.from));
+        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming());
+        let learned = incoming.filter(is_looked_over).filter(|filed| !is_blocked(filed));
+        let keys: BTreeSet<&String> = learned.filter_map(|filed| filed.proven_key.as_ref()).collect();
+        let unknown = keys.into_iter().filter(|key| !contents.keys.contains(*key));
+        let tell = |key| format!("{}: a message by {key}, which the keyring does not know", mailbox.address);
+        wrong.extend(unknown.map(tell));
     }
     for (at, bound) in log.bound.iter().enumerate() {
         let address = &mailboxes[bound.mailbox].address;
