@@ -545,7 +545,7 @@ mod tests {
         assert!(
             disk.create("a", 0).is_err() && disk.rename("b", "a", true).is_err() && disk.hard_link("b", "a").is_err()
         );
-        assert_eq!(**disk.read("a").unwrap(), b"1");
+        assert_eq!(*disk.read("a").unwrap(), b"1".to_vec());
         disk.make_folder("d").unwrap();
         disk.rename("b", "d/b", true).unwrap();
         assert!(!disk.unlink("d").unwrap() && disk.unlink("d/b").unwrap() && disk.unlink("d").unwrap());
