@@ -6,7 +6,7 @@
 //! zeros, and for the changes of folders either a beginning of them in the order in which they were made (a file system
 //! with a journal) or any of them (one that promises no order). A rename is one change: it happened or it did not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use azall_core::engine::effect::{Entry, EntryKind, IoError, IoErrorKind};
@@ -58,12 +58,30 @@ impl Change {
         }
     }
 
-    fn is_about(&self, at: &(Ino, String)) -> bool {
-        match self {
-            Self::Link { folder, name, .. } | Self::Unlink { folder, name, .. } => (*folder, name) == (at.0, &at.1),
-            Self::Rename { from, to, .. } => from == at || to == at,
+    /// The names that it changes: folder and entry.
+    fn names(&self) -> impl Iterator<Item = (Ino, &str)> {
+        let (first, second) = match self {
+            Self::Link { folder, name, .. } | Self::Unlink { folder, name, .. } => ((*folder, name.as_str()), None),
+            Self::Rename { from, to, .. } => ((from.0, from.1.as_str()), Some((to.0, to.1.as_str()))),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+/// Divides changes into those that reach the disk and the rest, both in their order: with a wanted one comes everything
+/// before it that was about a name of it, which it rests on.
+fn divide(changes: Vec<Change>, wanted: impl Fn(&Change) -> bool) -> (Vec<Change>, Vec<Change>) {
+    let mut names: BTreeSet<(Ino, String)> = BTreeSet::new();
+    let mut reaches = vec![false; changes.len()];
+    for (change, reaches) in changes.iter().zip(&mut reaches).rev() {
+        *reaches = wanted(change) || change.names().any(|(folder, name)| names.contains(&(folder, name.to_owned())));
+        if *reaches {
+            names.extend(change.names().map(|(folder, name)| (folder, name.to_owned())));
         }
     }
+    let (now, later): (Vec<_>, Vec<_>) = changes.into_iter().zip(reaches).partition(|(_, reaches)| *reaches);
+    let only = |changes: Vec<(Change, bool)>| changes.into_iter().map(|(change, _)| change).collect();
+    (only(now), only(later))
 }
 
 /// A disk.
@@ -213,7 +231,7 @@ impl Disk {
         let Ok(folder) = self.folder(path) else { return };
         let journaled = self.journaled;
         let pending = std::mem::take(&mut self.pending);
-        let (now, later) = pending.into_iter().partition(|change| journaled || change.touches(folder));
+        let (now, later) = divide(pending, |change| journaled || change.touches(folder));
         self.pending = later;
         let gone: Vec<Ino> = now.iter().filter_map(Change::unlinked).collect();
         self.apply(now);
@@ -244,8 +262,6 @@ impl Disk {
                 }
                 Change::Unlink { folder, name, ino } => self.forget(folder, &name, ino),
                 Change::Rename { from, to, ino } => {
-                    // What came before about the new name is settled by this.
-                    self.pending.retain(|earlier| !earlier.is_about(&to) || earlier.is_about(&from));
                     self.forget(from.0, &from.1, ino);
                     self.durable(to.0).insert(to.1, ino);
                 }
@@ -416,9 +432,10 @@ impl Disk {
             losses.changes = (pending.len() - upto) as u64;
             pending.into_iter().take(upto).collect()
         } else {
-            let all = pending.len();
-            let kept: Vec<Change> = pending.into_iter().filter(|_| random.chance(50)).collect();
-            losses.changes = (all - kept.len()) as u64;
+            let chances: Vec<bool> = pending.iter().map(|_| random.chance(50)).collect();
+            let chance = std::cell::RefCell::new(chances);
+            let (kept, lost) = divide(pending, |_| chance.borrow_mut().pop().unwrap_or_default());
+            losses.changes = lost.len() as u64;
             kept
         };
         self.apply(kept);

@@ -528,12 +528,12 @@ impl World {
                 None if track.tasks.is_empty() => continue,
                 None => consider(track.next_ms),
                 Some((_, _, process)) => {
-                    track.cancel_ms.into_iter().for_each(&mut consider);
                     any = true;
                     if process.stopped_until_ms > self.time_ms {
                         consider(process.stopped_until_ms);
                         continue;
                     }
+                    track.cancel_ms.into_iter().for_each(&mut consider);
                     let skew_ms = self.machines[self.agents[track.agent].machine].skew_ms;
                     process.wake_ms.into_iter().for_each(|wake| consider(wake - skew_ms));
                     for flying in &process.flying {
