@@ -91,7 +91,7 @@ impl Report {
     }
 }
 
-/// Runs one cycle: delivers what waits, finishes what an earlier cycle had fetched, fetches, looks over what was dropped in.
+/// Runs one cycle: delivers what waits, finishes what an earlier cycle had fetched, looks over what was dropped in, fetches.
 ///
 /// # Errors
 /// When the mailbox itself cannot be read or written. A transport that fails is in the report, and the others are served.
@@ -103,9 +103,10 @@ pub async fn cycle(mailbox: &Mailbox<'_>) -> Result<Report, Error> {
 
 async fn receive_all(mailbox: &Mailbox<'_>, report: &mut Report) -> Result<(), Error> {
     let mut stored = fetch::resume(mailbox).await?;
+    // Before anything new comes: what lies in the inbox and was not entered yet may come again over a relay.
+    stored.add(adopt::adopt(mailbox).await?);
     let (relays, fetched) = fetch::fetch(mailbox).await?;
     stored.add(fetched);
-    stored.add(adopt::adopt(mailbox).await?);
     report.received = stored.received;
     report.repeated = stored.repeated;
     report.blocked = stored.blocked;
