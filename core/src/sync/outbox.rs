@@ -235,27 +235,42 @@ async fn claim(mailbox: &Mailbox<'_>, day: Day, id: &MessageId) -> Result<Option
     };
     state.claim(now);
     cx.write(&place, state.to_json()).await?;
-    let attachments = attachments(mailbox, day, id, &message).await?;
+    let (attachments, missing) = attachments(mailbox, day, id, &message).await?;
+    // A message that only has to be moved may have lost them to the move already.
+    if let Some(name) = missing.filter(|_| !state.is_settled()) {
+        // Gone with the message, it is in the hands of another process.
+        if cx.read(&home.message(day, Folder::Outbox, id)).await?.is_some() {
+            let folder = home.attachments(day, Folder::Outbox, id);
+            let what =
+                format!("{folder} lacks the attachment {name}; the message waits until it is put there or removed");
+            cx.emit(Level::Warning, what);
+        }
+        return Ok(None);
+    }
     Ok(Some(Queued { day, id: id.clone(), message, attachments, state }))
 }
 
-/// The attachments that the message names.
+/// The attachments that the message names, and the first one that is not there.
 async fn attachments(
     mailbox: &Mailbox<'_>,
     day: Day,
     id: &MessageId,
     message: &Message,
-) -> Result<Vec<(String, Vec<u8>)>, Error> {
+) -> Result<(Vec<(String, Vec<u8>)>, Option<String>), Error> {
     let folder = mailbox.home.attachments(day, Folder::Outbox, id);
-    let mut found = Vec::new();
-    for name in message.headers.value("Attachments").unwrap_or_default().split(',').map(text::strip) {
-        if let Ok(place) = folder.join(name)
-            && let Some(bytes) = mailbox.cx.read(&place).await?
-        {
-            found.push((name.to_owned(), bytes));
+    let (mut found, mut missing) = (Vec::new(), None);
+    let names = message.headers.value("Attachments").unwrap_or_default().split(',').map(text::strip);
+    for name in names.filter(|name| !name.is_empty()) {
+        let bytes = match folder.join(name) {
+            Ok(place) => mailbox.cx.read(&place).await?,
+            Err(_) => None,
+        };
+        match bytes {
+            Some(bytes) => found.push((name.to_owned(), bytes)),
+            None => missing = missing.or_else(|| Some(name.to_owned())),
         }
     }
-    Ok(found)
+    Ok((found, missing))
 }
 
 /// Tries every recipient that is due, with every transport that can carry the message, and files the message accordingly.
