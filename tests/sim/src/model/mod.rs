@@ -14,11 +14,10 @@
 //!   message if *every* copy that any relay took for it was lost.
 //! - **The recipient's filter turned it away**: a pattern that matches the sender was, or may have been, in force at some
 //!   time after the message was sent ([`Block`]).
-
 //! - **A neighbour dropped it and the clock was set.** What neighbours drop is found by the time of its last change, in the
 //!   inboxes of the last days. A message that was dropped before the clock was set forward by days, or while it showed a
-//!   time before the last look, may not be looked over: it is in the inbox and can be read, but carries no verdict, and its
-//!   key need not be in the keyring, if a clock of its disk was [set](Log::clock_set).
+//!   time before the last look, may not be looked over: it is in the inbox and can be read, but carries no verdict, its key
+//!   need not be in the keyring, and a relay may have brought it as well, if a clock of its disk was [set](Log::clock_set).
 
 mod delivery;
 mod files;
