@@ -20,7 +20,7 @@ pub(super) fn check(mailboxes: &[Mailbox], contents: &[Contents], log: &Log, wro
     for asked in log.asked.iter().filter(|asked| asked.acknowledged && !outgoing.contains_key(asked.marker.as_str())) {
         wrong.push(format!("{}: {} was acknowledged and is gone", mailboxes[asked.from].address, asked.marker));
     }
-    let incoming = incoming(mailboxes, contents, &outgoing, &asked, wrong);
+    let incoming = incoming(mailboxes, contents, &outgoing, &asked, log, wrong);
     for (marker, (sender, filed)) in &outgoing {
         let Some(asked) = asked.get(marker) else { continue };
         if !has_attachments(filed, asked) {
@@ -39,6 +39,7 @@ fn incoming<'a>(
     contents: &'a [Contents],
     outgoing: &BTreeMap<&str, (usize, &Filed)>,
     asked: &BTreeMap<&str, &Asked>,
+    log: &Log,
     wrong: &mut Vec<String>,
 ) -> Incoming<'a> {
     let mut incoming = Incoming::new();
