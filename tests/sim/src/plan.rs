@@ -316,23 +316,23 @@ fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
         }
         for _ in 0..crashes {
             let what = if random.chance(40) { What::PowerLoss } else { What::Kill };
-            faults.push(Fault { at: At::Step(lane, random.next() % 900), what });
+            faults.push(Fault { at: At::Step(lane, random.number() % 900), what });
         }
         for _ in 0..random.below(80) {
             let longest = [500, 9_000, 200_000][random.below(3)];
             let what = if random.chance(85) { What::Pause(random.between(1, longest)) } else { What::DiskRefuses };
-            faults.push(Fault { at: At::Step(lane, random.next() % 2_000), what });
+            faults.push(Fault { at: At::Step(lane, random.number() % 2_000), what });
         }
     }
     let leaps = [10, 1_000, 20_000, 3_600_000, 100_000_000];
     for _ in 0..random.below(24) {
         let leap = leaps[random.below(leaps.len())];
         let what = What::Jump(random.below(machines), random.between(-leap, leap));
-        faults.push(Fault { at: At::Tick(random.next() % 6_000), what });
+        faults.push(Fault { at: At::Tick(random.number() % 6_000), what });
     }
     for _ in 0..random.below(4) {
         let what = What::RelayCrash(random.below(2), random.between(0, 30_000));
-        faults.push(Fault { at: At::Tick(random.next() % 6_000), what });
+        faults.push(Fault { at: At::Tick(random.number() % 6_000), what });
     }
     faults
 }
@@ -347,7 +347,7 @@ fn of_request(random: &mut Random) -> What {
         11 => What::RefuseAfterEffect(502),
         12 => What::Html,
         13 => What::Garbage,
-        14..=15 => What::Half((random.next() % 256) as u8),
+        14..=15 => What::Half((random.number() % 256) as u8),
         16..=18 => What::Delay(random.between(1, 20_000)),
         19..=21 => What::Double,
         _ => What::Reorder,

@@ -15,12 +15,12 @@ impl Random {
     #[must_use]
     pub fn stream(seed: u64, purpose: u64) -> Self {
         let mut mixer = Self(seed ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93));
-        mixer.next();
-        Self(mixer.next())
+        mixer.number();
+        Self(mixer.number())
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -30,17 +30,17 @@ impl Random {
 
     /// A number below `limit`; 0 when there is none.
     pub fn below(&mut self, limit: usize) -> usize {
-        if limit == 0 { 0 } else { (self.next() % limit as u64) as usize }
+        if limit == 0 { 0 } else { (self.number() % limit as u64) as usize }
     }
 
     /// A number from `low` to `high`, both included.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low + 1).unsigned_abs()) as i64
+        low + (self.number() % (high - low + 1).unsigned_abs()) as i64
     }
 
     /// True in `percent` of a hundred cases.
     pub fn chance(&mut self, percent: u32) -> bool {
-        self.next() % 100 < u64::from(percent)
+        self.number() % 100 < u64::from(percent)
     }
 
     /// One of these; `None` when there are none.
@@ -50,7 +50,7 @@ impl Random {
 
     /// Random bytes.
     pub fn bytes(&mut self, count: usize) -> Vec<u8> {
-        (0..count).map(|_| self.next() as u8).collect()
+        (0..count).map(|_| self.number() as u8).collect()
     }
 }
 
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_numbers() {
         let (mut a, mut b) = (Random::stream(7, 1), Random::stream(7, 1));
-        assert_eq!((0..9).map(|_| a.next()).collect::<Vec<_>>(), (0..9).map(|_| b.next()).collect::<Vec<_>>());
-        assert_ne!(Random::stream(7, 2).next(), Random::stream(7, 1).next());
+        assert_eq!((0..9).map(|_| a.number()).collect::<Vec<_>>(), (0..9).map(|_| b.number()).collect::<Vec<_>>());
+        assert_ne!(Random::stream(7, 2).number(), Random::stream(7, 1).number());
         assert!((0..99).all(|_| (-3..=3).contains(&a.between(-3, 3)) && a.below(5) < 5));
     }
 }

@@ -62,7 +62,7 @@ impl Relay {
 
     /// Makes an account; its token.
     pub fn add(&mut self, name: &str, random: &mut Random) -> String {
-        let token = format!("tok-{:016x}{:016x}", random.next(), random.next());
+        let token = format!("tok-{:016x}{:016x}", random.number(), random.number());
         self.accounts.insert(name.to_owned(), Account { token: token.clone(), inbox: Vec::new() });
         token
     }
@@ -70,6 +70,13 @@ impl Relay {
     /// The tokens, which nobody but an account's owner may see.
     pub fn tokens(&self) -> impl Iterator<Item = &str> {
         self.accounts.values().map(|account| account.token.as_str())
+    }
+
+    /// Puts messages back before those that wait: what a relay does that deletes only what was acknowledged.
+    pub fn hand_back(&mut self, name: &str, messages: Vec<Waiting>) {
+        if let Some(account) = self.accounts.get_mut(name) {
+            account.inbox.splice(..0, messages);
+        }
     }
 
     /// It crashes: what it holds in memory alone is gone. Gives what is lost, by recipient.
