@@ -1,0 +1,22 @@
+//! Worlds that once went wrong.
+
+use azall_sim::explore::run;
+use azall_sim::plan::Plan;
+
+fn goes_well(seed: u64) {
+    let result = run(&Plan::of_seed(seed), false);
+    assert!(result.wrong.is_empty(), "seed {seed}:\n{}", result.wrong.join("\n"));
+}
+
+/// The disk was full when the seen ids were written, the clock was set back, and a relay brought the message again before
+/// the inbox was looked over.
+#[test]
+fn what_lies_in_the_inbox_is_entered_before_it_can_come_again() {
+    goes_well(4886);
+}
+
+/// A process was stopped between claiming a message and reading its files, and the next one moved them away.
+#[test]
+fn no_message_is_sent_without_an_attachment_that_it_names() {
+    goes_well(4919);
+}
