@@ -71,10 +71,10 @@ def senders(count: int = SENDERS) -> list[Sender]:
     ]
 
 
-def letters(count: int) -> Iterator[Letter]:
+def letters(count: int, people: list[Sender] | None = None) -> Iterator[Letter]:
     """The same letters every time, signed by the senders in turn."""
     chance = random.Random(count)
-    people = senders()
+    people = people or senders()
     for number in range(count):
         words = [f"Message {number}."]
         if number % 1000 < RARE_IN_THOUSAND:

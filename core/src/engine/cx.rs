@@ -11,7 +11,7 @@ use super::effect::{
 };
 use super::error::Error;
 use super::event::{Event, Level};
-use super::lock::Held;
+use super::lock::{Held, Turn};
 use super::op::{EffectId, Shared, TimerKey};
 use crate::protocol::layout::Place;
 use crate::protocol::time::Now;
@@ -168,9 +168,28 @@ impl Cx {
     async fn change<E: Ask>(&self, action: &'static str, place: &Place, effect: E) -> Result<E::Answer, Error> {
         let above = self.shared.state().above.clone();
         for held in above {
-            held.check(self).await?;
+            self.look_at(&held).await?;
         }
         self.ask(effect).await.map_err(|source| file_error(action, place, source))
+    }
+
+    /// Looks at a lock. Changes that are asked for side by side share one look, so that they still go out together and a
+    /// host can commit them together.
+    async fn look_at(&self, held: &Held) -> Result<(), Error> {
+        loop {
+            let turn = self.shared.state().looks.join(held);
+            match turn {
+                Turn::Told(result) => return result,
+                Turn::Wait => once_more().await,
+                Turn::Look => {
+                    let look = Looking { shared: &self.shared, held };
+                    let result = held.check(self).await;
+                    drop(look);
+                    self.shared.state().looks.tell(held, result.clone());
+                    return result;
+                }
+            }
+        }
     }
 
     /// Writes a file, complete and durable or not at all, replacing what was there.
@@ -282,6 +301,24 @@ impl Cx {
         let script = request.script.clone();
         self.ask(request).await.map_err(|source| file_error("run", &script, source))
     }
+}
+
+/// A look at a lock that is under way; one whose future is dropped is over for those who wait for it.
+struct Looking<'a> {
+    shared: &'a Shared,
+    held: &'a Held,
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.shared.state().looks.forget(self.held);
+    }
+}
+
+/// Waits until the operation is polled again.
+async fn once_more() {
+    let mut is_again = false;
+    poll_fn(|_| if std::mem::replace(&mut is_again, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// An [`Error::File`].

@@ -76,6 +76,59 @@ impl Held {
     }
 }
 
+/// The looks at locks that an operation shares among its parts.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// Counts the polls of the operation: what was seen holds for the poll in which it came.
+    poll: u64,
+    seen: Vec<Seen>,
+}
+
+struct Seen {
+    held: Held,
+    /// In which poll the look was answered, and what it said; none while it is under way.
+    told: Option<(u64, Result<(), Error>)>,
+}
+
+/// What somebody who wants to know of a lock has to do.
+pub(super) enum Turn {
+    /// Nothing: another part has just looked.
+    Told(Result<(), Error>),
+    /// Wait: another part is looking.
+    Wait,
+    /// Look, and [tell](Looks::tell) the others.
+    Look,
+}
+
+impl Looks {
+    /// The operation is polled.
+    pub(super) fn next_poll(&mut self) {
+        self.poll += 1;
+        let poll = self.poll;
+        self.seen.retain(|seen| seen.told.as_ref().is_none_or(|(told, _)| *told == poll));
+    }
+
+    pub(super) fn join(&mut self, held: &Held) -> Turn {
+        match self.seen.iter().find(|seen| seen.held == *held).map(|seen| &seen.told) {
+            Some(Some((_, result))) => Turn::Told(result.clone()),
+            Some(None) => Turn::Wait,
+            None => {
+                self.seen.push(Seen { held: held.clone(), told: None });
+                Turn::Look
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, held: &Held, result: Result<(), Error>) {
+        self.forget(held);
+        self.seen.push(Seen { held: held.clone(), told: Some((self.poll, result)) });
+    }
+
+    pub(super) fn forget(&mut self, held: &Held) {
+        self.seen.retain(|seen| seen.held != *held);
+    }
+}
+
 /// Runs `work` while holding the lock file at `place`, and lets go of it whatever `work` says. As every future, `work` does
 /// nothing before it is awaited here, under the lock.
 ///

@@ -11,7 +11,7 @@ use super::cx::Cx;
 use super::effect::{Answer, Effect};
 use super::error::{Error, ResumeError};
 use super::event::Event;
-use super::lock::Held;
+use super::lock::{Held, Looks};
 use crate::protocol::time::Now;
 
 /// Names one effect of one operation. The generation makes an id stale once its effect was answered.
@@ -102,6 +102,7 @@ impl<T, E: From<Error>> Op<T, E> {
                 let state = self.shared.state();
                 return Output::Wait(state.timers.keys().next().map(|key| key.due_ms));
             }
+            self.shared.state().looks.next_poll();
             let polled = future.as_mut().poll(&mut Context::from_waker(&self.waker));
             if let Poll::Ready(result) = polled {
                 self.finish(result);
@@ -176,6 +177,8 @@ pub(super) struct State {
     pub(super) held: Vec<Held>,
     /// Of these, the ones that the part which is being polled works under.
     pub(super) above: Vec<Held>,
+    /// The looks at them.
+    pub(super) looks: Looks,
     pub(super) cancelled: bool,
 }
 
