@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::engine::event::Level;
-use crate::protocol::envelope::Opened;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::Message;
 use crate::protocol::time::Day;
@@ -122,12 +121,15 @@ async fn verify_some(session: &Session, messages: &mut [Row]) -> Result<(), Erro
         let bytes = session.cx.read(&row.location.place(&session.home)).await;
         (row, bytes)
     });
+    let (mut rows, mut messages) = (Vec::new(), Vec::new());
     for (row, bytes) in session.cx.all(crate::engine::cx::EFFECTS_IN_FLIGHT, read).await {
         if let Some(bytes) = bytes? {
-            let message = Message::parse(&bytes);
-            let opened = Opened::read(&message.headers, &message.body);
-            row.verdict = Some(receive::examine_at_rest(&mailbox, &opened, &keyring, &message.headers).0);
+            rows.push(row);
+            messages.push(Message::parse(&bytes));
         }
+    }
+    for (row, verdict) in rows.into_iter().zip(receive::examine_all_at_rest(&mailbox, &messages, &keyring)) {
+        row.verdict = Some(verdict);
     }
     Ok(())
 }

@@ -463,6 +463,17 @@ pub fn examine_at_rest(
     (judge(mailbox, &proof, opened, keyring, headers), reason)
 }
 
+/// The verdicts on messages at rest, their signatures checked together.
+#[must_use]
+pub fn examine_all_at_rest(mailbox: &Mailbox<'_>, messages: &[Message], keyring: &Keyring) -> Vec<Verdict> {
+    let opened: Vec<Opened<'_>> = messages.iter().map(|it| Opened::read(&it.headers, &it.body)).collect();
+    let proofs = envelope::check_batch(&opened, |fingerprint| keyring.lookup(fingerprint));
+    let verdict = |((message, opened), proof): ((&Message, &Opened<'_>), Proof)| {
+        judge(mailbox, &opened.at_rest(proof, &message.headers), opened, keyring, &message.headers)
+    };
+    messages.iter().zip(&opened).zip(proofs).map(verdict).collect()
+}
+
 /// Lets the keyring learn of a proven key.
 pub(super) fn learn(
     keyring: &mut Keyring,
