@@ -21,8 +21,10 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Finds the places, and makes the cache.
     pub(crate) fn locate() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest.parent().unwrap_or(manifest).to_path_buf();
+        // As cargo tells it at run time: the binary may have been built from another clone that shares its target folder.
+        let built_in = env!("CARGO_MANIFEST_DIR");
+        let manifest = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_in.into(), PathBuf::from);
+        let root = manifest.parent().unwrap_or(&manifest).to_path_buf();
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(dir) => env::current_dir().unwrap_or_else(|_| root.clone()).join(dir),
             None => root.join("target"),

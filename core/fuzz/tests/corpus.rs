@@ -2,15 +2,14 @@
 //! where nobody fuzzes.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use azall_fuzz::TARGETS;
 
-/// The entries of a folder beside the manifest, in order.
+/// The entries of a folder beside the manifest, where tests run, in order.
 fn entries(folder: &str) -> Vec<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut found: Vec<PathBuf> = std::fs::read_dir(&path)
-        .unwrap_or_else(|error| panic!("cannot list {}: {error}", path.display()))
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap_or_else(|error| panic!("cannot list {folder}: {error}"))
         .map(|entry| entry.expect("an entry").path())
         .collect();
     found.sort();
