@@ -1,12 +1,11 @@
 //! An engine in memory: for a relay that keeps nothing, and for tests.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
 
-use super::{Batch, Change, Engine, EngineError, Table, Visit};
+use super::{Batch, Change, Dump, Engine, EngineError, Table, Visit};
 
 type Rows = BTreeMap<Box<[u8]>, Bytes>;
 
@@ -59,11 +58,11 @@ impl Engine for Memory {
         Ok(())
     }
 
-    fn dump(&self, visit: &mut dyn FnMut(Table, &[u8], Bytes) -> ControlFlow<()>) -> Result<(), EngineError> {
+    fn dump(&self, visit: Dump<'_>) -> Result<(), EngineError> {
         let tables = self.tables.read();
         for (table, rows) in tables.iter() {
             for (key, value) in rows {
-                if visit(*table, key, value.clone()).is_break() {
+                if visit(*table, key, Some(value)).is_break() {
                     return Ok(());
                 }
             }

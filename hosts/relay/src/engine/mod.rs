@@ -1,7 +1,7 @@
 //! The ordered key-value store that a relay lies in: the little that [`store`](crate::store) needs of one. All of it
 //! blocks.
 
-pub mod fjall;
+pub mod log;
 pub mod memory;
 
 use std::io;
@@ -31,9 +31,29 @@ pub enum Table {
 }
 
 impl Table {
-    /// All of them; the place in this list is the number of a table in files.
+    /// All of them, by their number.
     pub const ALL: [Self; 7] =
         [Self::Facts, Self::Accounts, Self::Names, Self::Inboxes, Self::Messages, Self::Idempotency, Self::Blobs];
+
+    /// Its number in files.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Facts => 0,
+            Self::Accounts => 1,
+            Self::Names => 2,
+            Self::Inboxes => 3,
+            Self::Messages => 4,
+            Self::Idempotency => 5,
+            Self::Blobs => 6,
+        }
+    }
+
+    /// The table of that number.
+    #[must_use]
+    pub fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
 }
 
 /// A few bytes that need no allocation.
@@ -154,6 +174,9 @@ impl From<io::Error> for EngineError {
 /// Takes a key and its value, and says whether to go on.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], Bytes) -> ControlFlow<()>;
 
+/// Takes a table, a key, and the value that is put there, or nothing if it is removed; says whether to go on.
+pub type Dump<'a> = &'a mut dyn FnMut(Table, &[u8], Option<&[u8]>) -> ControlFlow<()>;
+
 /// An ordered key-value store. Reads see every commit that has returned, and never wait for one.
 pub trait Engine: Send + Sync + 'static {
     /// The value under a key.
@@ -162,7 +185,7 @@ pub trait Engine: Send + Sync + 'static {
     /// The files cannot be read.
     fn read(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
 
-    /// Shows all from `first` up to and with `last`, in order, as of one moment.
+    /// Shows all from `first` up to and with `last`, in order, each as it is when its turn comes.
     ///
     /// # Errors
     /// The files cannot be read.
@@ -181,9 +204,17 @@ pub trait Engine: Send + Sync + 'static {
     /// The files cannot be written.
     fn purge(&self) -> Result<(), EngineError>;
 
-    /// Shows all tables as of one moment, in the order of [`Table::ALL`].
+    /// Shows changes that make all tables what they are at one moment, if they are made in this order.
     ///
     /// # Errors
     /// The files cannot be read.
-    fn dump(&self, visit: &mut dyn FnMut(Table, &[u8], Bytes) -> ControlFlow<()>) -> Result<(), EngineError>;
+    fn dump(&self, visit: Dump<'_>) -> Result<(), EngineError>;
+
+    /// Whether there is room to store more. Removing works also without.
+    ///
+    /// # Errors
+    /// There is none, or nothing can be written.
+    fn room(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
 }

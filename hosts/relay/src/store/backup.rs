@@ -1,8 +1,9 @@
 //! Backups: one file that holds all of a store as of one moment, made while it runs.
 //!
-//! A line that says what it is; the rows (number of the table, length of key and value, key, value); the blobs
+//! A line that says what it is; the rows (number of the table, length of key and value, key, value), of which later ones hold; the blobs
 //! ([`BLOB`], name, size, bytes); [`END`] and the SHA-256 of all before.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::ops::ControlFlow;
@@ -30,6 +31,8 @@ const ROWS: usize = 4096;
 const ROW_BYTES: usize = 4 << 20;
 /// No value is larger.
 const LONGEST_VALUE: u32 = 1 << 30;
+/// In place of the length of a value: what is there is removed.
+const REMOVED: u32 = u32::MAX;
 
 /// Why a backup could not be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -140,19 +143,22 @@ fn write_all(engine: &dyn Engine, blobs: &Blobs, out: File) -> Result<(), Backup
     let failed = |error: io::Error| BackupError::Store(error.into());
     let mut out = Hashing::new(BufWriter::with_capacity(1 << 20, out));
     out.write_all(KIND).map_err(failed)?;
-    let mut names = Vec::new();
+    let mut rows = BTreeMap::new();
     let mut outcome = Ok(());
     engine.dump(&mut |table, key, value| {
         // The rows of blobs come with their bytes.
-        if table == Table::Blobs {
-            names.extend(keys::read_blob(key).map(|name| (name, value)));
+        if let (Table::Blobs, Ok(name)) = (table, keys::read_blob(key)) {
+            match value {
+                Some(value) => rows.insert(name, value.to_vec()),
+                None => rows.remove(&name),
+            };
             return ControlFlow::Continue(());
         }
-        outcome = write_row(&mut out, table, key, &value);
+        outcome = write_row(&mut out, table, key, value);
         if outcome.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     outcome.map_err(failed)?;
-    for (name, row) in names {
+    for (name, row) in rows {
         match File::open(blobs.path(&name)) {
             Ok(bytes) => write_blob(&mut out, &name, &row, bytes).map_err(failed)?,
             // It has been removed since.
@@ -167,16 +173,13 @@ fn write_all(engine: &dyn Engine, blobs: &Blobs, out: File) -> Result<(), Backup
     out.sync_all().map_err(failed)
 }
 
-fn write_row(out: &mut impl Write, table: Table, key: &[u8], value: &[u8]) -> io::Result<()> {
-    let number = Table::ALL.iter().position(|one| *one == table).and_then(|number| u8::try_from(number).ok());
-    let (key_len, value_len) = (u8::try_from(key.len()).ok(), u32::try_from(value.len()).ok());
-    let (Some(number), Some(key_len), Some(value_len)) = (number, key_len, value_len) else {
-        return Err(io::Error::other("a row is too long"));
-    };
-    out.write_all(&[number, key_len])?;
-    out.write_all(&value_len.to_le_bytes())?;
+fn write_row(out: &mut impl Write, table: Table, key: &[u8], value: Option<&[u8]>) -> io::Result<()> {
+    let too_long = |_| io::Error::other("a row is too long");
+    out.write_all(&[table.number(), u8::try_from(key.len()).map_err(too_long)?])?;
+    let length = value.map_or(Ok(REMOVED), |value| u32::try_from(value.len())).map_err(too_long)?;
+    out.write_all(&length.to_le_bytes())?;
     out.write_all(key)?;
-    out.write_all(value)
+    out.write_all(value.unwrap_or_default())
 }
 
 fn write_blob(out: &mut impl Write, name: &BlobName, row: &[u8], bytes: File) -> io::Result<()> {
@@ -188,7 +191,7 @@ fn write_blob(out: &mut impl Write, name: &BlobName, row: &[u8], bytes: File) ->
     if copied != size {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    write_row(out, Table::Blobs, &name.0, row)
+    write_row(out, Table::Blobs, &name.0, Some(row))
 }
 
 /// Makes a store of a backup, in a folder that is empty or missing. The backup is verified before anything is made, and the
@@ -237,7 +240,7 @@ struct Source<'a> {
 
 /// A part of a backup.
 enum Part {
-    Row(Table, Vec<u8>, Vec<u8>),
+    Row(Table, Vec<u8>, Option<Vec<u8>>),
     Blob(BlobName, u64),
     End,
 }
@@ -282,14 +285,16 @@ impl<'a> Source<'a> {
             }
             BLOB => Ok(Part::Blob(BlobName(self.array()?), u64::from_le_bytes(self.array()?))),
             number => {
-                let table = Table::ALL.get(usize::from(number)).copied();
-                let table = table.ok_or_else(|| self.damaged("the backup is damaged"))?;
+                let table = Table::numbered(number).ok_or_else(|| self.damaged("the backup is damaged"))?;
                 let [key_len] = self.array()?;
                 let value_len = u32::from_le_bytes(self.array()?);
-                if value_len > LONGEST_VALUE || usize::from(key_len) > Key::ROOM {
+                let is_removed = value_len == REMOVED;
+                if (value_len > LONGEST_VALUE && !is_removed) || usize::from(key_len) > Key::ROOM {
                     return Err(self.damaged("the backup is damaged"));
                 }
-                Ok(Part::Row(table, self.vec(key_len.into())?, self.vec(value_len as usize)?))
+                let key = self.vec(key_len.into())?;
+                let value = if is_removed { None } else { Some(self.vec(value_len as usize)?) };
+                Ok(Part::Row(table, key, value))
             }
         }
     }
@@ -321,8 +326,14 @@ fn fill(file: &Path, engine: &dyn Engine, blobs: &Path) -> Result<(), BackupErro
     loop {
         match source.part()? {
             Part::Row(table, key, value) => {
-                bytes += value.len();
-                batch.put(table, Key::new().with(&key), Head::new(), Bytes::from(value));
+                let key = Key::new().with(&key);
+                match value {
+                    Some(value) => {
+                        bytes += value.len();
+                        batch.put(table, key, Head::new(), Bytes::from(value));
+                    }
+                    None => batch.remove(table, key),
+                }
             }
             Part::Blob(name, size) => {
                 let path = blobs.join(name.to_string());

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::OpenError;
 use super::keys::FORMAT;
 use super::token::Token;
-use crate::engine::{Engine, EngineError, fjall::Fjall};
+use crate::engine::{Engine, EngineError, log::Log};
 
 /// Says what the folder is, and in which format. Locked while a relay has it.
 const MARK: &str = "azall-relay";
@@ -62,7 +62,7 @@ impl Folder {
                 return Err(damaged(&format!("the folder {folder} is missing")));
             }
         }
-        let engine = Fjall::open(&dir.join(TABLES)).map_err(|error| match error {
+        let engine = Log::open(&dir.join(TABLES)).map_err(|error| match error {
             EngineError::Corrupt(what) => damaged(&what),
             EngineError::Full => io_at(dir)(io::ErrorKind::StorageFull.into()),
             EngineError::Failed(what) => io_at(dir)(io::Error::other(what.to_string())),

@@ -79,6 +79,18 @@ pub(crate) enum Job {
     },
 }
 
+impl Job {
+    /// Answers those that need room, and gives back the others.
+    fn refuse_to_store(self, error: &StoreError) -> Option<Self> {
+        match self {
+            Self::Append { answer, .. } => tell(answer, Err(error.clone())),
+            Self::Register { answer, .. } => tell(answer, Err(error.clone().into())),
+            other => return Some(other),
+        }
+        None
+    }
+}
+
 /// The account, and whether it is new.
 pub(crate) type Registering = Result<(Account, bool), RegisterError>;
 
@@ -156,12 +168,22 @@ impl Writer {
     fn group(&mut self) {
         let now_ms = self.now_ms();
         let mut pending = Pending::default();
+        let room = self.shared.engine.room().map_err(StoreError::from);
+        self.shared.counters.is_writable.store(room.is_ok(), Ordering::Relaxed);
         let expired = self.expire(&mut pending, now_ms);
         if let Err(error) = &expired {
             tracing::error!(%error, "what has expired could not be removed");
         }
         while pending.batch.changes.len() < COMMIT_CHANGES && pending.bytes < COMMIT_BYTES {
             let Some(job) = self.jobs.pop_front() else { break };
+            let job = match &room {
+                Ok(()) => job,
+                // Nothing more fits, but what takes no room may go on, and makes some.
+                Err(error) => match job.refuse_to_store(error) {
+                    Some(job) => job,
+                    None => continue,
+                },
+            };
             match self.take(&mut pending, job, now_ms, &expired) {
                 Taken::Yes => {}
                 Taken::AndNoMore => break,
@@ -267,6 +289,11 @@ impl Writer {
         removals: u32,
         answer: Answer<usize>,
     ) -> Taken {
+        if self.shared.accounts.read().by_id(account).is_none() {
+            // All of them have gone with it.
+            tell(answer, Ok(0));
+            return Taken::Yes;
+        }
         let touched = pending.touch(&self.shared, account);
         let found = if touched.inbox.removals == removals {
             found
@@ -383,8 +410,8 @@ impl Writer {
         if !batch.changes.is_empty() {
             let committed = self.shared.engine.commit(batch);
             self.shared.counters.commits.fetch_add(1, Ordering::Relaxed);
-            self.shared.counters.is_writable.store(committed.is_ok(), Ordering::Relaxed);
             if let Err(error) = committed {
+                self.shared.counters.is_writable.store(false, Ordering::Relaxed);
                 tracing::error!(%error, "nothing could be written");
                 pending.expired.into_iter().for_each(|(account, oldest_ms)| self.expiry.watch(account, oldest_ms));
                 let error = StoreError::from(error);
