@@ -1,7 +1,7 @@
 //! Opening a log: all of it is read and verified.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -18,14 +18,15 @@ fn corrupt(text: String) -> EngineError {
 
 pub(super) fn open(dir: &Path) -> Result<Inner, EngineError> {
     let mut tables = Tables::default();
-    let numbers = numbers(dir)?;
+    // Nothing is removed before everything is seen to be right.
+    let (numbers, mut leftovers) = list(dir)?;
     let mut last = 0;
     let mut slot = 0;
     for (at, &number) in numbers.iter().enumerate() {
         let path = segment::path(dir, number);
         if number <= last {
             // An earlier one stands for it: its removal was cut off.
-            fs::remove_file(path)?;
+            leftovers.push(path);
             continue;
         }
         if number != last + 1 {
@@ -37,23 +38,24 @@ pub(super) fn open(dir: &Path) -> Result<Inner, EngineError> {
             slot += 1;
         }
     }
+    leftovers.iter().try_for_each(fs::remove_file)?;
     begin(dir, tables, last + 1, slot)
 }
 
-/// The numbers of the segments in a folder, in order. What was cut off while it was made is removed.
-fn numbers(dir: &Path) -> Result<Vec<u64>, EngineError> {
-    let mut numbers = Vec::new();
+/// The numbers of the segments in a folder, in order, and what was cut off while it was made.
+fn list(dir: &Path) -> Result<(Vec<u64>, Vec<PathBuf>), EngineError> {
+    let (mut numbers, mut leftovers) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
         match name.to_str() {
-            Some(SPARE | segment::NEW) => fs::remove_file(entry.path())?,
+            Some(SPARE | segment::NEW) => leftovers.push(entry.path()),
             Some(name) if segment::number(name).is_some() => numbers.extend(segment::number(name)),
             _ => return Err(corrupt(format!("{} does not belong here", entry.path().display()))),
         }
     }
     numbers.sort_unstable();
-    Ok(numbers)
+    Ok((numbers, leftovers))
 }
 
 /// Reads a segment. `None` if it is the last one and was cut off before it held anything.
