@@ -50,7 +50,8 @@ fn open(dir: &Path) {
     let store = Store::open(dir, StoreLimits::default()).expect("a store");
     let opened = begun.elapsed();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident: Vec<&str> = status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM")).collect();
+    let resident: Vec<&str> =
+        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM")).collect();
     println!("opened in {opened:.2?}: {} accounts; {}", store.facts().accounts, resident.join(", ").replace('\t', " "));
     let begun = Instant::now();
     let agents = store.agents(None, 1000).expect("the first agents");

@@ -1,4 +1,5 @@
-//! Measures the store alone: `cargo run --release --example appends -- DIR`. Messages of 1 KB, durable.
+//! Measures the store alone: `cargo run --release --example appends -- DIR [PART OF A
+//! LOAD'S NAME]`. Messages of 1 KB, durable.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing)]
 
 use std::path::PathBuf;
@@ -70,7 +71,8 @@ async fn main() {
         },
         Load { name: "16 tasks, 100 a request, 60 s", tasks: 16, batch: 100, span: Duration::from_secs(60), ..one },
     ];
-    for load in loads {
+    let wanted = std::env::args().nth(2).unwrap_or_default();
+    for load in loads.into_iter().filter(|load| load.name.contains(&wanted)) {
         run(&store, &accounts, load).await;
     }
 }

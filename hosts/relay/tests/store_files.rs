@@ -414,13 +414,16 @@ struct Waits {
     payload: String,
 }
 
+/// By whom a message with a key was accepted, under which id, and when.
+type Accepted = (AccountId, MessageId, i64);
+
 /// What a store should hold.
 #[derive(Default)]
 struct Model {
     accounts: Vec<Registered>,
     inboxes: Vec<VecDeque<Waits>>,
     /// Sender and key: who was accepted.
-    answers: BTreeMap<(AccountId, u8), Vec<(AccountId, MessageId, i64)>>,
+    answers: BTreeMap<(AccountId, u8), Vec<Accepted>>,
     now_ms: i64,
 }
 

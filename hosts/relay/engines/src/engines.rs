@@ -1,8 +1,12 @@
 //! The engines, behind the little that the measurement needs. A commit is on disk when it returns.
 
 use std::error::Error;
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 use std::path::Path;
+
+use bytes::Bytes;
+
+use crate::engine::{self, Engine as _, Table};
 
 /// Whatever goes wrong ends the measurement.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -150,6 +154,39 @@ impl Engine for Sqlite {
         while let Some(row) = rows.next()? {
             found.push((row.get_ref(0)?.as_blob()?.to_vec(), row.get_ref(1)?.as_blob()?.len()));
         }
+        Ok(found)
+    }
+}
+
+pub struct Log {
+    log: engine::log::Log,
+}
+
+const LOG_TABLES: [Table; 4] = [Table::Messages, Table::Inboxes, Table::Accounts, Table::Names];
+
+impl Engine for Log {
+    fn open(dir: &Path) -> Outcome<Self> {
+        Ok(Self { log: engine::log::Log::open(dir)? })
+    }
+
+    fn commit(&mut self, changes: &[Change<'_>]) -> Outcome<()> {
+        let mut batch = engine::Batch::default();
+        for (table, key, value) in changes {
+            let (table, key) = (LOG_TABLES[*table], engine::Key::new().with(key));
+            match value {
+                Some(value) => batch.put(table, key, engine::Head::new(), Bytes::copy_from_slice(value)),
+                None => batch.remove(table, key),
+            }
+        }
+        Ok(self.log.commit(batch)?)
+    }
+
+    fn scan(&mut self, table: usize, first: &[u8], last: &[u8], limit: usize) -> Outcome<Vec<(Vec<u8>, usize)>> {
+        let mut found = Vec::new();
+        self.log.scan(LOG_TABLES[table], first, last, &mut |key, value| {
+            found.push((key.to_vec(), value.len()));
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
         Ok(found)
     }
 }

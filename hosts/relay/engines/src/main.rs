@@ -1,6 +1,9 @@
-//! Measures embedded engines under the load of a relay's store: `cargo run --release -- DIR [fjall|redb|sqlite ...]`.
+//! Measures embedded engines under the load of a relay's store: `cargo run --release -- DIR [fjall|redb|sqlite|log ...]`.
 //! Each engine runs in a process of its own, so that memory and processor time are its own.
 
+#[allow(dead_code)]
+#[path = "../../src/engine/mod.rs"]
+mod engine;
 mod engines;
 
 use std::collections::VecDeque;
@@ -8,14 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use engines::{Change, Engine, Fjall, Outcome, Redb, Sqlite};
+use engines::{Change, Engine, Fjall, Log, Outcome, Redb, Sqlite};
 
 const MESSAGES: usize = 0;
 const INBOXES: usize = 1;
 const ACCOUNTS: usize = 2;
 const NAMES: usize = 3;
 
-/// A second of each.
+/// How long each load runs.
 const SPAN: Duration = Duration::from_secs(4);
 /// What the sustained load writes, in messages of 1 KB.
 const SUSTAINED: usize = 2_200_000;
@@ -32,12 +35,13 @@ fn main() -> Outcome<()> {
         return match name.as_str() {
             "fjall" => measure::<Fjall>(name, &dir),
             "redb" => measure::<Redb>(name, &dir),
-            _ => measure::<Sqlite>(name, &dir),
+            "sqlite" => measure::<Sqlite>(name, &dir),
+            _ => measure::<Log>(name, &dir),
         };
     }
     println!("| engine | load | messages/s | CPU us a message | commit p50 ms | p99 ms | p99.9 ms | longest ms |");
     println!("|---|---|---|---|---|---|---|---|");
-    let all = ["fjall", "redb", "sqlite"].map(String::from).to_vec();
+    let all = ["log", "fjall", "redb", "sqlite"].map(String::from).to_vec();
     for name in if names.is_empty() { all } else { names } {
         Command::new(std::env::current_exe()?).arg(&dir).arg("--one").arg(name).status()?;
     }
@@ -114,7 +118,9 @@ fn accounts<E: Engine>(name: &str, dir: &Path) -> Outcome<()> {
         count += rows.len();
     }
     let (read, after) = (begun.elapsed(), resident_mb());
-    println!("{name}: {count} accounts made in {made:.1?}, opened and read in {read:.2?}, resident {before} MB, then {after} MB");
+    println!(
+        "{name}: {count} accounts made in {made:.1?}, opened and read in {read:.2?}, resident {before} MB, then {after} MB"
+    );
     Ok(())
 }
 

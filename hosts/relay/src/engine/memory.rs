@@ -36,6 +36,10 @@ impl Engine for Memory {
         Ok(())
     }
 
+    fn count(&self, table: Table) -> usize {
+        self.tables.read().get(&table).map_or(0, BTreeMap::len)
+    }
+
     fn commit(&self, batch: Batch) -> Result<(), EngineError> {
         let mut tables = self.tables.write();
         for change in batch.changes {

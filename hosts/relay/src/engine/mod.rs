@@ -191,6 +191,9 @@ pub trait Engine: Send + Sync + 'static {
     /// The files cannot be read.
     fn scan(&self, table: Table, first: &[u8], last: &[u8], visit: Visit<'_>) -> Result<(), EngineError>;
 
+    /// How many rows a table has.
+    fn count(&self, table: Table) -> usize;
+
     /// Makes the changes: all of them, on disk when this returns. After an error none of them has happened, also after
     /// a restart.
     ///

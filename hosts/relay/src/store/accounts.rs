@@ -1,11 +1,11 @@
 //! The accounts, in memory: every request asks for one. Nothing is allocated for one account alone.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use hashbrown::HashTable;
 use subtle::ConstantTimeEq;
 
-use super::message::AccountId;
+use super::message::{AccountId, SpreadId};
 use super::name::AgentName;
 use super::token::TokenHash;
 
@@ -55,6 +55,12 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
+    /// None yet; the tables need not grow until there are so many.
+    pub(crate) fn with_room(count: usize) -> Self {
+        let table = || HashTable::with_capacity(count);
+        Self { by_id: table(), by_name: table(), by_token: table(), ..Self::default() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }
@@ -143,9 +149,10 @@ fn at_mut(chunks: &mut [Vec<Account>], place: u32) -> Option<&mut Account> {
     chunks.get_mut(place / CHUNK)?.get_mut(place % CHUNK)
 }
 
-/// Ids count up; this spreads them.
 fn hash_id(id: AccountId) -> u64 {
-    u64::from(id.0).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+    let mut hasher = SpreadId::default();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The hash of a token is as good as random.

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::clock::millis;
 use super::error::StoreError;
 use super::load::every;
-use super::message::AccountId;
+use super::message::{AccountId, ByAccount};
 use super::{Shared, Store, blocking, keys};
 use crate::engine::{Batch, Engine, EngineError, Table};
 
@@ -151,7 +151,7 @@ struct State {
     known: HashMap<BlobName, Known>,
     by_expiry: BTreeSet<(i64, BlobName)>,
     partial: HashMap<(AccountId, BlobName), Partial>,
-    used: HashMap<AccountId, u64>,
+    used: ByAccount<u64>,
     bytes: u64,
 }
 

@@ -1,20 +1,21 @@
 //! Doorbells: being told when something arrives.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::message::{AccountId, Waiting};
+use super::message::{AccountId, ByAccount, Waiting};
 
 /// Who waits for what. Accounts that nobody waits for cost nothing.
 #[derive(Default)]
 pub(crate) struct Doorbells {
-    bells: Mutex<HashMap<AccountId, watch::Sender<Option<Waiting>>>>,
+    bells: Mutex<ByAccount<watch::Sender<Option<Waiting>>>>,
     /// How many there are, to be read without the lock.
     count: AtomicUsize,
+    /// Whether none will ring any more; changes under the lock.
+    is_closed: AtomicBool,
 }
 
 impl Doorbells {
@@ -43,7 +44,9 @@ impl Doorbells {
 
     /// Lets all who wait know that nothing will come any more.
     pub(crate) fn close(&self) {
-        self.bells.lock().clear();
+        let mut bells = self.bells.lock();
+        self.is_closed.store(true, Ordering::SeqCst);
+        bells.clear();
         self.count.store(0, Ordering::SeqCst);
     }
 }
@@ -58,7 +61,11 @@ pub struct Doorbell {
 impl Doorbell {
     pub(crate) fn new(bells: &Arc<Doorbells>, account: AccountId) -> Self {
         let mut map = bells.bells.lock();
-        let receiver = map.entry(account).or_insert_with(|| watch::Sender::new(None)).subscribe();
+        let receiver = if bells.is_closed.load(Ordering::SeqCst) {
+            watch::Sender::new(None).subscribe()
+        } else {
+            map.entry(account).or_insert_with(|| watch::Sender::new(None)).subscribe()
+        };
         bells.count.store(map.len(), Ordering::SeqCst);
         drop(map);
         fence(Ordering::SeqCst);

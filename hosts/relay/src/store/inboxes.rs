@@ -1,10 +1,8 @@
 //! The inboxes' counters, in memory: how much is in one is never counted.
 
-use std::collections::HashMap;
-
 use parking_lot::RwLock;
 
-use super::message::AccountId;
+use super::message::{AccountId, ByAccount};
 
 /// Inboxes are spread over this many maps, so that growing one keeps nobody waiting for long.
 const SHARDS: usize = 64;
@@ -63,7 +61,7 @@ impl Inbox {
 
 /// All inboxes that ever held something.
 pub(crate) struct Inboxes {
-    shards: Vec<RwLock<HashMap<AccountId, Inbox>>>,
+    shards: Vec<RwLock<ByAccount<Inbox>>>,
 }
 
 impl Default for Inboxes {
@@ -73,7 +71,7 @@ impl Default for Inboxes {
 }
 
 impl Inboxes {
-    fn shard(&self, account: AccountId) -> Option<&RwLock<HashMap<AccountId, Inbox>>> {
+    fn shard(&self, account: AccountId) -> Option<&RwLock<ByAccount<Inbox>>> {
         self.shards.get(account.0 as usize % SHARDS)
     }
 

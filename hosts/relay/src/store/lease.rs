@@ -1,19 +1,18 @@
 //! Leases: messages on their way to whoever asked, hidden from other leases until they are delivered or given back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::Shared;
 use super::error::StoreError;
-use super::message::{AccountId, Cursor, Stored};
+use super::message::{AccountId, ByAccount, Cursor, Stored};
 use super::writer::Removal;
 
 /// What is on its way: ranges of cursors, both ends included.
 #[derive(Default)]
 pub(crate) struct Leases {
-    ranges: Mutex<HashMap<AccountId, Vec<(u64, u64)>>>,
+    ranges: Mutex<ByAccount<Vec<(u64, u64)>>>,
 }
 
 impl Leases {

@@ -83,7 +83,7 @@ pub(crate) fn load(
 }
 
 fn load_accounts(engine: &dyn Engine) -> Result<Accounts, EngineError> {
-    let mut accounts = Accounts::default();
+    let mut accounts = Accounts::with_room(engine.count(Table::Accounts));
     every(engine, Table::Accounts, |key, value| {
         accounts.put(keys::read_account_value(key, value)?);
         Ok(())

@@ -1,6 +1,8 @@
 //! Messages, as they are handed in and out.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -11,6 +13,27 @@ use super::name::AgentName;
 /// An account. Ids count up and are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub(crate) u32);
+
+/// A map by account. Ids are given by the relay, so that nobody can choose them to collide.
+pub(crate) type ByAccount<T> = HashMap<AccountId, T, BuildHasherDefault<SpreadId>>;
+
+/// Spreads the ids of accounts, which count up.
+#[derive(Default)]
+pub(crate) struct SpreadId(u64);
+
+impl Hasher for SpreadId {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        self.0 = (self.0 ^ u64::from(id)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}
 
 /// The place of a message in its inbox. A later message has a greater one; none is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -1,7 +1,7 @@
 //! The one thread that writes: it takes all that waits, makes one batch of it, commits that once and answers everyone.
 //! While one commit runs, what arrives gathers for the next.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::expiry::Expiry;
 use super::idempotency::Answers;
 use super::inboxes::Inbox;
 use super::keys;
-use super::message::{AccountId, Cursor, MessageId, Outgoing, Refusal, Waiting};
+use super::message::{AccountId, ByAccount, Cursor, MessageId, Outgoing, Refusal, Waiting};
 use super::name::AgentName;
 use super::random::Tails;
 use super::token::TokenHash;
@@ -117,7 +117,7 @@ enum Taken {
 struct Pending {
     batch: Batch,
     bytes: usize,
-    inboxes: HashMap<AccountId, Touched>,
+    inboxes: ByAccount<Touched>,
     accounts: Vec<Account>,
     names: HashSet<AgentName>,
     deleted: Option<AccountId>,
@@ -143,17 +143,22 @@ pub(crate) struct Writer {
     expiry: Expiry,
     next_account: u32,
     last_ms: i64,
+    /// What went wrong with the last commit.
+    failed: Option<StoreError>,
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, expiry: Expiry, next_account: u32) -> Self {
-        Self { shared, jobs: VecDeque::new(), tails: Tails::default(), expiry, next_account, last_ms: 0 }
+        Self { shared, jobs: VecDeque::new(), tails: Tails::default(), expiry, next_account, last_ms: 0, failed: None }
     }
 
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
-        while Arc::clone(&self.shared).queue.take(&mut self.jobs, IDLE) {
-            self.group();
+        let mut patience = IDLE;
+        while Arc::clone(&self.shared).queue.take(&mut self.jobs, patience) {
+            self.failed = self.group().err();
+            let now_ms = self.now_ms();
+            patience = if self.expiry.is_due(now_ms) && self.failed.is_none() { Duration::ZERO } else { IDLE };
         }
         self.shared.doorbells.close();
     }
@@ -165,7 +170,7 @@ impl Writer {
     }
 
     /// One commit.
-    fn group(&mut self) {
+    fn group(&mut self) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
         let mut pending = Pending::default();
         let room = self.shared.engine.room().map_err(StoreError::from);
@@ -184,7 +189,7 @@ impl Writer {
                     None => continue,
                 },
             };
-            match self.take(&mut pending, job, now_ms, &expired) {
+            match self.take(&mut pending, job, now_ms) {
                 Taken::Yes => {}
                 Taken::AndNoMore => break,
                 Taken::NotYet(job) => {
@@ -193,10 +198,10 @@ impl Writer {
                 }
             }
         }
-        self.commit(pending);
+        self.commit(pending).and(expired)
     }
 
-    fn take(&mut self, pending: &mut Pending, job: Job, now_ms: i64, expired: &Result<(), StoreError>) -> Taken {
+    fn take(&mut self, pending: &mut Pending, job: Job, now_ms: i64) -> Taken {
         match job {
             Job::Append { from, messages, answer } => {
                 match self.append(pending, from, messages, now_ms) {
@@ -215,11 +220,12 @@ impl Writer {
                 Taken::Yes
             }
             Job::Expire { answer } => {
-                if let Err(error) = expired {
-                    tell(answer, Err(error.clone()));
-                    return Taken::Yes;
-                }
                 if self.expiry.is_due(now_ms) {
+                    // It would fail again and again.
+                    if let Some(error) = self.failed.clone() {
+                        tell(answer, Err(error));
+                        return Taken::Yes;
+                    }
                     return Taken::NotYet(Job::Expire { answer });
                 }
                 pending.owed.push(Owed::Done(answer));
@@ -404,7 +410,7 @@ impl Writer {
         self.expiry.forget_answers(&self.shared, &mut pending.batch, now_ms)
     }
 
-    fn commit(&mut self, mut pending: Pending) {
+    fn commit(&mut self, mut pending: Pending) -> Result<(), StoreError> {
         pending.write_inboxes();
         let batch = std::mem::take(&mut pending.batch);
         if !batch.changes.is_empty() {
@@ -416,13 +422,15 @@ impl Writer {
                 pending.expired.into_iter().for_each(|(account, oldest_ms)| self.expiry.watch(account, oldest_ms));
                 let error = StoreError::from(error);
                 pending.owed.into_iter().for_each(|owed| owed.refuse(&error));
-                return;
+                return Err(error);
             }
         }
         self.publish(pending);
+        Ok(())
     }
 
     /// Shows what has been committed, and answers.
+    #[expect(clippy::iter_over_hash_type, reason = "inboxes have nothing to do with one another")]
     fn publish(&mut self, pending: Pending) {
         let shared = Arc::clone(&self.shared);
         let counters = &shared.counters;

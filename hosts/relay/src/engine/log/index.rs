@@ -156,6 +156,10 @@ impl Index {
         self.rows(table).and_then(|rows| with_rows!(rows, map => get(map, key)))
     }
 
+    pub(super) fn count(&self, table: Table) -> usize {
+        self.rows(table).map_or(0, |rows| with_rows!(rows, map => map.len()))
+    }
+
     /// Changes or removes where a value lies; where it lay before.
     pub(super) fn set(&mut self, table: Table, key: &[u8], place: Option<Place>) -> Result<Option<Place>, EngineError> {
         let rows = self.tables.get_mut(usize::from(table.number()));

@@ -15,6 +15,7 @@ mod record;
 mod segment;
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ const BUFFER_BYTES: usize = 16 << 20;
 const SPARE: &str = "spare";
 /// How many keys are looked up at once, at first and at most.
 const SCANNED: (usize, usize) = (16, 1024);
+/// So much is read at once at most, unless one value is larger.
+const READ_BYTES: u64 = 1 << 20;
 
 /// Tables in a log.
 pub struct Log {
@@ -164,22 +167,25 @@ impl Engine for Log {
             let found: Vec<_> = {
                 let tables = self.inner.tables.read();
                 let range = tables.index.range(table, &first, last, limit);
-                range.into_iter().map(|(key, place)| (tables.slots.get(&place.slot).cloned(), key, place)).collect()
+                range.into_iter().map(|(key, place)| (key, tables.slots.get(&place.slot).cloned(), place)).collect()
             };
-            let is_last = found.len() < limit;
-            for (segment, key, place) in found {
-                let segment = segment.ok_or_else(|| EngineError::Corrupt("a segment is not there".into()))?;
-                if visit(&key, segment.read(place.at, place.length)?.into()).is_break() {
+            let mut rest = found.as_slice();
+            while !rest.is_empty() {
+                let (run, later) = rest.split_at(neighbours(rest));
+                if read_run(run, visit)?.is_break() {
                     return Ok(());
                 }
-                first = key;
+                rest = later;
             }
-            if is_last {
-                return Ok(());
-            }
+            let Some((key, ..)) = found.last().filter(|_| found.len() == limit) else { return Ok(()) };
+            first.clone_from(key);
             first.push(0);
             limit = (limit * 4).min(SCANNED.1);
         }
+    }
+
+    fn count(&self, table: Table) -> usize {
+        self.inner.tables.read().index.count(table)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), EngineError> {
@@ -217,6 +223,39 @@ impl Engine for Log {
     fn room(&self) -> Result<(), EngineError> {
         self.inner.room()
     }
+}
+
+/// A key, and where its value lies.
+type Found = (Vec<u8>, Option<Arc<Segment>>, Place);
+
+/// How many of these, from the first on, lie so close together that they are best read at once.
+fn neighbours(found: &[Found]) -> usize {
+    let Some((_, _, first)) = found.first() else { return 0 };
+    let (mut end, mut wanted) = (first.at, 0_u64);
+    let is_near = |(_, _, place): &&Found| {
+        wanted += u64::from(place.length);
+        let span = u64::from(place.at) + u64::from(place.length) - u64::from(first.at.min(place.at));
+        let is_near = place.slot == first.slot && place.at >= end && span <= (wanted * 2).min(READ_BYTES);
+        end = place.at.saturating_add(place.length);
+        is_near
+    };
+    found.iter().take_while(is_near).count().max(1)
+}
+
+/// Reads what lies close together, and shows it.
+fn read_run(run: &[Found], visit: Visit<'_>) -> Result<ControlFlow<()>, EngineError> {
+    let (Some((_, segment, first)), Some((_, _, last))) = (run.first(), run.last()) else {
+        return Ok(ControlFlow::Continue(()));
+    };
+    let segment = segment.as_ref().ok_or_else(|| EngineError::Corrupt("a segment is not there".into()))?;
+    let bytes = Bytes::from(segment.read(first.at, last.at - first.at + last.length)?);
+    for (key, _, place) in run {
+        let at = (place.at - first.at) as usize;
+        if visit(key, bytes.slice(at..at + place.length as usize)).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 impl Inner {

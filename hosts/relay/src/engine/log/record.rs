@@ -248,7 +248,7 @@ mod tests {
         for length in HEADER..whole.len() {
             let (frames, is_end) = count(&whole[..length]);
             assert_eq!(frames, (length - HEADER) / frame);
-            assert_eq!(is_end, (length - HEADER) % frame == 0, "{length}");
+            assert_eq!(is_end, (length - HEADER).is_multiple_of(frame), "{length}");
         }
         for at in HEADER..whole.len() {
             let mut changed = whole.clone();
