@@ -376,3 +376,40 @@ impl Active {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Head, Key};
+    use super::*;
+
+    fn put(name: &[u8]) -> Batch {
+        let mut batch = Batch::default();
+        batch.put(Table::Names, Key::new().with(name), Head::new(), Bytes::from_static(b"value"));
+        batch
+    }
+
+    #[test]
+    fn a_commit_that_fails_has_not_happened() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = Log::open(dir.path()).unwrap();
+        log.commit(put(b"anna")).unwrap();
+        let good = Arc::clone(&log.inner.active.lock().segment);
+        let read_only = std::fs::File::open(&good.path).unwrap();
+        let bad = Segment::new(good.slot, good.header, good.path.clone(), read_only);
+        bad.length.store(good.length(), Ordering::Relaxed);
+        log.inner.active.lock().segment = Arc::new(bad);
+        for _ in 0..2 {
+            assert!(log.commit(put(b"ben")).is_err());
+            assert!(log.dump(&mut |_, _, _| ControlFlow::Continue(())).is_err());
+        }
+        assert_eq!(log.read(Table::Names, b"ben").unwrap(), None);
+        // Some of it may have got to the disk.
+        good.file.write_all_at(b"fRa1 and half of a commit that is longer than the next one", good.length()).unwrap();
+        log.inner.active.lock().segment = good;
+        log.commit(put(b"carl")).unwrap();
+        drop(log);
+        let log = Log::open(dir.path()).unwrap();
+        let there = |name: &[u8]| log.read(Table::Names, name).unwrap().is_some();
+        assert!(there(b"anna") && !there(b"ben") && there(b"carl"));
+    }
+}
