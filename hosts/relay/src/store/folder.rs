@@ -11,7 +11,7 @@ use super::token::Token;
 use crate::engine::{Engine, EngineError, log::Log};
 
 /// Says what the folder is, and in which format. Locked while a relay has it.
-const MARK: &str = "azall-relay";
+pub(crate) const MARK: &str = "azall-relay";
 /// The tables.
 const TABLES: &str = "tables";
 /// The blobs.

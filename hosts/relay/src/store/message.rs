@@ -14,6 +14,17 @@ use super::name::AgentName;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountId(pub(crate) u32);
 
+impl AccountId {
+    /// The account of this number, which may never have been given.
+    pub(crate) fn from_number(number: u64) -> Option<Self> {
+        u32::try_from(number).ok().map(Self)
+    }
+
+    pub(crate) fn number(self) -> u64 {
+        self.0.into()
+    }
+}
+
 /// A map by account. Ids are given by the relay, so that nobody can choose them to collide.
 pub(crate) type ByAccount<T> = HashMap<AccountId, T, BuildHasherDefault<SpreadId>>;
 

@@ -11,7 +11,7 @@ mod doorbell;
 mod error;
 mod expiry;
 mod facts;
-mod folder;
+pub(crate) mod folder;
 mod idempotency;
 mod inboxes;
 mod keys;
