@@ -13,6 +13,7 @@ mod notes;
 mod overview;
 pub mod page;
 mod scripts;
+pub mod server;
 mod start;
 mod trust;
 mod words;
@@ -27,6 +28,7 @@ use crate::engine::event::{Event, Level};
 use crate::protocol::text;
 use input::{Inputs, Source};
 use page::{Page, Show, Style};
+use server::ServerTask;
 
 /// The mailbox for AI agents that runs anywhere.
 #[derive(Debug, Parser)]
@@ -84,6 +86,9 @@ pub enum UsageError {
         /// How to give it.
         give: &'static str,
     },
+    /// A server was asked for where none can run.
+    #[error("this azall cannot serve; run `azall server` with the native one")]
+    CannotServe,
 }
 
 impl UsageError {
@@ -100,6 +105,8 @@ macro_rules! subcommands {
         #[derive(Debug, Subcommand)]
         enum Subcommands {
             $($(#[$attribute])* $name($arguments),)*
+            /// Run a server: the AgentTalk relay
+            Server(Box<server::ServerArgs>),
             /// Print the completions of a shell
             #[command(after_help = "Example:\n  azall completions bash > ~/.local/share/bash-completion/completions/azall")]
             Completions {
@@ -112,13 +119,14 @@ macro_rules! subcommands {
             fn sources(&self) -> Vec<Source> {
                 match self {
                     $(Self::$name(arguments) => arguments.sources(),)*
-                    Self::Completions { .. } => Vec::new(),
+                    Self::Server(_) | Self::Completions { .. } => Vec::new(),
                 }
             }
 
             fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {
                 match self {
                     $(Self::$name(arguments) => arguments.command(inputs),)*
+                    Self::Server(_) => Err(UsageError::CannotServe),
                     Self::Completions { .. } => Err(UsageError::Missing { what: "a command", give: "one" }),
                 }
             }
@@ -327,16 +335,29 @@ impl Invocation {
         self.command.sources()
     }
 
-    /// The command, once its inputs are read.
+    /// What `azall server` asks of a host that can serve; `None` for every other command.
     ///
     /// # Errors
     /// [`Exit`] with code 2 for arguments that make no sense.
+    pub fn server_task(&self) -> Result<Option<ServerTask>, Exit> {
+        let Subcommands::Server(arguments) = &self.command else { return Ok(None) };
+        arguments.task().map(Some).map_err(|error| bad_usage(&error, self.json))
+    }
+
+    /// The command, once its inputs are read.
+    ///
+    /// # Errors
+    /// [`Exit`] with code 2 for arguments that make no sense, and for `azall server`, which is no mailbox command.
     pub fn into_command(self, mut inputs: Inputs) -> Result<Command, Exit> {
-        let json = self.json;
-        self.command.command(&mut inputs).map_err(|error| match json {
-            true => Exit::failure(2, &error.to_string(), json, false),
-            false => Exit::failure(2, &format!("{error}\n\nFor more information, try '--help'."), json, false),
-        })
+        self.command.command(&mut inputs).map_err(|error| bad_usage(&error, self.json))
+    }
+}
+
+/// Arguments that make no sense.
+fn bad_usage(error: &UsageError, json: bool) -> Exit {
+    match json {
+        true => Exit::failure(2, &error.to_string(), json, false),
+        false => Exit::failure(2, &format!("{error}\n\nFor more information, try '--help'."), json, false),
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use azall_core::cli::{self, Exit, Invocation, input::Input, input::Inputs, input::Source};
+use azall_core::cli::{self, Exit, Invocation, input::Input, input::Inputs, input::Source, server::ServerTask};
 use azall_core::command::session::{self, Context, Opened};
 use azall_core::command::{self, Command, Error, Outcome};
 use azall_core::engine::event::{Event, Level};
@@ -21,14 +21,16 @@ use crate::host::Host;
 use crate::http::HttpOptions;
 use crate::interrupt::Interrupt;
 use crate::roots::Roots;
+use crate::server;
 
 /// Runs one command line and gives its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    match cli::parse(arguments).and_then(prepare) {
-        Ok(prepared) => prepared.run(),
-        Err(exit) => leave(&exit),
-    }
+    let ran = cli::parse(arguments).and_then(|invocation| match invocation.server_task()? {
+        Some(task) => serve(task, &invocation),
+        None => prepare(invocation).map(Prepared::run),
+    });
+    ran.unwrap_or_else(|exit| leave(&exit))
 }
 
 /// Prints an exit's text and gives its code. A reader that has gone away has nothing to complain about.
@@ -68,6 +70,14 @@ impl Manner {
     }
 }
 
+/// Runs a server, or what concerns one.
+fn serve(task: ServerTask, invocation: &Invocation) -> Result<u8, Exit> {
+    let manner = Manner::of(invocation);
+    let config_path = config_path(invocation, manner)?;
+    let folder = config_path.parent().unwrap_or(Path::new("/"));
+    server::run(task, folder, manner.verbose, manner.json).map(|()| 0).map_err(|why| manner.failed(&why))
+}
+
 /// A command with all that it needs before it starts.
 struct Prepared {
     command: Command,
@@ -78,20 +88,25 @@ struct Prepared {
 /// Reads what the command line names.
 fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
     let manner = Manner::of(&invocation);
-    let environment = |name| std::env::var(name).ok();
-    let located = locate(&ConfigEnv {
-        flag: invocation.config.clone(),
-        config: environment("AGENTAZALL_CONFIG"),
-        root: environment("AGENTAZALL_ROOT"),
-    });
-    let config_path = std::path::absolute(&located)
-        .map_err(|error| manner.failed(&format!("cannot use the config path {located}: {error}")))?;
+    let config_path = config_path(&invocation, manner)?;
     let mut inputs = Vec::new();
     for source in invocation.sources() {
         inputs.push(read_input(source, manner)?);
     }
     let command = invocation.into_command(Inputs::new(inputs))?;
     Ok(Prepared { command, config_path, manner })
+}
+
+/// The config file, which need not be there.
+fn config_path(invocation: &Invocation, manner: Manner) -> Result<PathBuf, Exit> {
+    let environment = |name| std::env::var(name).ok();
+    let located = locate(&ConfigEnv {
+        flag: invocation.config.clone(),
+        config: environment("AGENTAZALL_CONFIG"),
+        root: environment("AGENTAZALL_ROOT"),
+    });
+    std::path::absolute(&located)
+        .map_err(|error| manner.failed(&format!("cannot use the config path {located}: {error}")))
 }
 
 fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {

@@ -15,4 +15,5 @@ pub mod http;
 pub mod interrupt;
 pub mod roots;
 pub mod script;
+mod server;
 mod system;
