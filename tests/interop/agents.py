@@ -19,6 +19,8 @@ class Agent(ABC):
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self.config_path = home / config
+        # What its commands find in their environment besides.
+        self.extra_environment: dict[str, str] = {}
 
     @property
     @abstractmethod
@@ -57,7 +59,8 @@ class Agent(ABC):
     @property
     def environment(self) -> dict[str, str]:
         """What a command of this agent runs in."""
-        return isolated_environment(self.home) | {"AGENTAZALL_CONFIG": str(self.config_path)}
+        environment = isolated_environment(self.home) | {"AGENTAZALL_CONFIG": str(self.config_path)}
+        return environment | self.extra_environment
 
     def run(self, *args: str, stdin: str = "", timeout: float = 30.0, env: Mapping[str, str] | None = None) -> Ran:
         """Runs a command to its end, whatever that is."""

@@ -12,7 +12,7 @@ from agents import Agent
 from azall import Azall
 from hostile import HostileRelay, hostile_relays
 from reference import Reference
-from relay import Relay, running_relay
+from relay import Relay, running_azall_relay, running_relay
 
 _numbers = itertools.count(1)
 _Agent = TypeVar("_Agent", bound=Agent)
@@ -82,6 +82,7 @@ class Cast:
         if self._relay is None:
             agent.settle(f"{name}{self._domain}")
         else:
+            agent.extra_environment = self._relay.trust
             account = self.fresh(name)
             agent.settle(f"{account}.agenttalk", self._relay.url, self._relay.register(account))
         return agent
@@ -92,6 +93,21 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
     """The reference's relay, one for all tests."""
     with running_relay(tmp_path_factory.mktemp("relay")) as relay:
         yield relay
+
+
+@pytest.fixture(scope="session", params=["plain", "tls"])
+def azall_relay(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    """The relay of azall, one for all tests, with TLS and without."""
+    _azall_is_there()
+    flags = ["--tls-self-signed"] if request.param == "tls" else []
+    with running_azall_relay(tmp_path_factory.mktemp("azall-relay"), *flags) as relay:
+        yield relay
+
+
+@pytest.fixture
+def at_azall(tmp_path: Path, azall_relay: Relay) -> Cast:
+    """Agents with an account on azall's relay."""
+    return Cast(tmp_path, azall_relay)
 
 
 @pytest.fixture

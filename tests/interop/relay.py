@@ -1,8 +1,11 @@
-"""The reference's own relay, started for the tests."""
+"""Relays, started for the tests: the reference's own, and azall's."""
 
 import http.client
 import json
+import os
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -20,14 +23,28 @@ class Relay:
     """A relay that answers on this port of the loopback interface."""
 
     port: int
+    # The file of the certificate that it must be trusted by, if it speaks TLS.
+    certificate: Path | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "http" if self.certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def trust(self) -> dict[str, str]:
+        """What a client needs in its environment to trust this relay."""
+        return {} if self.certificate is None else {"SSL_CERT_FILE": str(self.certificate)}
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self.certificate is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=context)
 
     def call(self, method: str, path: str, token: str = "", body: object = None) -> tuple[int, dict[str, Any]]:
         """One request: the status and the answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = self._connect()
         try:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             payload = None if body is None else json.dumps(body)
@@ -73,6 +90,40 @@ def running_relay(folder: Path) -> Iterator[Relay]:
         finally:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def running_azall_relay(folder: Path, *flags: str) -> Iterator[Relay]:
+    """The relay of azall, which keeps its data in a folder and ends well when it is told to stop."""
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = [
+        os.environ["AZALL_BIN"],
+        "server",
+        "--agenttalk",
+        "--json",
+        "--port",
+        "0",
+        "--data-dir",
+        str(folder / "data"),
+        *flags,
+    ]
+    with (folder / "log.txt").open("wb") as log:
+        server = subprocess.Popen(
+            argv, cwd=folder, env=isolated_environment(folder), stdout=subprocess.PIPE, stderr=log
+        )
+        assert server.stdout is not None
+        try:
+            told = server.stdout.readline()
+            assert told, (folder / "log.txt").read_text()
+            listening = json.loads(told)
+            certificate = listening["certificate"]
+            yield Relay(listening["port"], None if certificate is None else Path(certificate))
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(20) == 0, (folder / "log.txt").read_text()
+        finally:
+            server.kill()
+            server.wait()
+            server.stdout.close()
 
 
 def _wait_until_it_answers(relay: Relay, server: subprocess.Popen[bytes], log: Path) -> None:
