@@ -2,7 +2,7 @@
 
 use azall_core::protocol::address::Address;
 use azall_core::protocol::relay::{
-    AgentName, Payload, RelayError, RelayMessage, Reply, SendOutcome, ServerUrl, Token, parse_agents, parse_health,
+    AgentName, Attachment, Content, Payload, RelayError, RelayMessage, Reply, SendOutcome, ServerUrl, Token, parse_agents, parse_health,
     parse_messages, parse_registered, parse_sent, parse_status,
 };
 use azall_core::protocol::text::for_terminal_line;
@@ -113,7 +113,11 @@ pub fn payload(data: &[u8]) {
     let text = text(data);
     let mut payload = Payload::parse(&text);
     assert!(!payload.subject.is_empty() && payload.attachments.iter().all(|file| !file.name.is_empty()));
-    let files: usize = payload.attachments.iter().map(|file| file.data.len()).sum();
+    let inline = |file: &Attachment| match &file.content {
+        Content::Inline(data) => data.len(),
+        Content::Blob(blob) => blob.name.to_string().len(),
+    };
+    let files: usize = payload.attachments.iter().map(inline).sum();
     assert!(payload.subject.len() + payload.body.len() + payload.from.len() + files <= text.len() * 2 + 100);
     payload.problems.clear();
     assert_eq!(Payload::parse(&payload.to_json()), payload);
