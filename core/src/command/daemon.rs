@@ -139,8 +139,7 @@ impl DaemonOutcome {
     fn with(mut self, heard: &AtomicUsize, listeners: &Listeners) -> Self {
         self.received += heard.load(Ordering::Relaxed);
         let is_told = |server: &str| self.relays.iter().any(|relay| relay.server == server);
-        let heard: Vec<RelayReport> =
-            listeners.reports().filter(|report| !is_told(&report.server)).cloned().collect();
+        let heard: Vec<RelayReport> = listeners.reports().filter(|report| !is_told(&report.server)).cloned().collect();
         self.relays.extend(heard);
         self
     }

@@ -175,7 +175,6 @@ async fn fetch(
     let bytes = match download(mailbox.cx, account, blob).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Ok(Err(format!("{} does not have it (any more)", account.server))),
-        Err(RelayError::NotVersion2 { server }) => return Ok(Err(format!("{server} keeps no attachments any more"))),
         Err(error) => return Err(error),
     };
     budget.blobs -= 1;

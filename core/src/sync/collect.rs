@@ -110,7 +110,13 @@ pub(super) async fn take(
 }
 
 impl Taken {
-    async fn ack(&mut self, mailbox: &Mailbox<'_>, account: &RelayAccount, cursors: &[Cursor], report: &mut RelayReport) {
+    async fn ack(
+        &mut self,
+        mailbox: &Mailbox<'_>,
+        account: &RelayAccount,
+        cursors: &[Cursor],
+        report: &mut RelayReport,
+    ) {
         if let Err(error) = version2_call::ack(mailbox.cx, account, cursors).await {
             report.blame(error);
             self.all_done = false;

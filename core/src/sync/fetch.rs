@@ -95,7 +95,10 @@ pub async fn fetch(mailbox: &Mailbox<'_>, listening: &[RelayAccount]) -> Result<
     }
     let (of_version1, of_version2) = join(
         fetch_version1(mailbox, &by_version1),
-        mailbox.cx.all(EFFECTS_IN_FLIGHT, by_version2.iter().map(|(account, limits)| collect::all(mailbox, account, *limits))),
+        mailbox.cx.all(
+            EFFECTS_IN_FLIGHT,
+            by_version2.iter().map(|(account, limits)| collect::all(mailbox, account, *limits)),
+        ),
     )
     .await;
     let mut unlearned = Vec::new();
@@ -135,7 +138,9 @@ async fn fetch_unlearned(
         match memo::api_again(mailbox, &account.server).await {
             Ok(Api::Version1) => by_version1.push(*account),
             // It says that it does: something in between does not let it through.
-            Ok(Api::Version2(_)) => reports.push(failed(account, &RelayError::NotVersion2 { server: account.server.clone() })),
+            Ok(Api::Version2(_)) => {
+                reports.push(failed(account, &RelayError::NotVersion2 { server: account.server.clone() }))
+            }
             Err(error) => reports.push(failed(account, &error)),
         }
     }

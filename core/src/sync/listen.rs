@@ -146,19 +146,17 @@ async fn listen<E: From<Error>>(
 
 async fn pause(mailbox: &Mailbox<'_>, is_ending: &AtomicBool) {
     let mut sleep = pin!(mailbox.cx.sleep_ms(PAUSE_MS));
-    poll_fn(|context| {
-        if is_ending.load(Ordering::Relaxed) { Poll::Ready(()) } else { sleep.as_mut().poll(context).map(drop) }
-    })
+    poll_fn(
+        |context| {
+            if is_ending.load(Ordering::Relaxed) { Poll::Ready(()) } else { sleep.as_mut().poll(context).map(drop) }
+        },
+    )
     .await;
 }
 
 impl Listener {
     /// The relay's next answer; `None` when the end comes first. The request then goes on.
-    async fn next_answer(
-        &mut self,
-        mailbox: &Mailbox<'_>,
-        is_ending: &AtomicBool,
-    ) -> Option<Result<Page, RelayError>> {
+    async fn next_answer(&mut self, mailbox: &Mailbox<'_>, is_ending: &AtomicBool) -> Option<Result<Page, RelayError>> {
         let interval_s = mailbox.config.sync_interval_ms() / 1000;
         let wait_s = self.place.limits.longest_wait_s.min(interval_s).max(1);
         let place = &self.place;
@@ -181,11 +179,7 @@ impl Listener {
     }
 
     /// Stores and acknowledges what an answer brought; `None` when it brought an error.
-    async fn take(
-        &mut self,
-        mailbox: &Mailbox<'_>,
-        answer: Result<Page, RelayError>,
-    ) -> Result<Option<Stored>, Error> {
+    async fn take(&mut self, mailbox: &Mailbox<'_>, answer: Result<Page, RelayError>) -> Result<Option<Stored>, Error> {
         let page = match answer {
             Ok(page) => page,
             Err(error) => {

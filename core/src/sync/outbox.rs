@@ -381,7 +381,9 @@ async fn jobs<'a>(
     for (at, queued) in messages.iter().enumerate() {
         for key in queued.state.due(mailbox.cx.now()) {
             let recipient = queued.state.recipients.get(&key);
-            let Some(address) = recipient.and_then(|recipient| Address::parse(&recipient.address).ok()) else { continue };
+            let Some(address) = recipient.and_then(|recipient| Address::parse(&recipient.address).ok()) else {
+                continue;
+            };
             let routes = plan::routes(&address, &neighbours, relays);
             let whom = (at, key);
             if routes.is_empty() {

@@ -15,6 +15,9 @@ use crate::protocol::text;
 /// An attachment of more bytes goes as a blob, if its recipient's client knows of blobs.
 const LARGE: usize = 128 << 10;
 
+/// The most recipients in a batch.
+const MOST_RECIPIENTS: usize = 10_000;
+
 /// Bytes of a batch beside its entries.
 const AROUND_ENTRIES: usize = 64;
 
@@ -135,7 +138,8 @@ async fn items(mailbox: &Mailbox<'_>, account: &RelayAccount, at: usize, post: &
     let everybody: Vec<usize> = (0..post.to.len()).collect();
     let item = |form: Form, recipients: Vec<usize>| {
         let to = recipients.iter().filter_map(|at| post.to.get(*at).cloned()).collect();
-        let entry = Entry { to, payload: payload(post.queued, form), idempotency_key: idempotency_key(post.queued, form) };
+        let entry =
+            Entry { to, payload: payload(post.queued, form), idempotency_key: idempotency_key(post.queued, form) };
         Item { entry, form, whose: Whose { post: at, recipients } }
     };
     let inline = item(Form::Inline, everybody.clone());
@@ -222,14 +226,16 @@ async fn send_batches(
 ) -> Vec<SentItem> {
     let most_bytes = usize::try_from(limits.batch_bytes).unwrap_or(usize::MAX).saturating_sub(AROUND_ENTRIES);
     let most = usize::try_from(limits.batch_messages).unwrap_or(usize::MAX);
-    let (mut sent, mut batch, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (mut sent, mut batch, mut bytes, mut recipients) = (Vec::new(), Vec::new(), 0, 0);
     for item in items {
         let size = version2::entry_bytes(&item.entry);
-        if !batch.is_empty() && (batch.len() >= most || bytes + size > most_bytes) {
+        let is_full = batch.len() >= most || recipients + item.entry.to.len() > MOST_RECIPIENTS;
+        if !batch.is_empty() && (is_full || bytes + size > most_bytes) {
             sent.extend(send_batch(mailbox, account, std::mem::take(&mut batch)).await);
-            bytes = 0;
+            (bytes, recipients) = (0, 0);
         }
         bytes += size;
+        recipients += item.entry.to.len();
         batch.push(item);
     }
     if !batch.is_empty() {

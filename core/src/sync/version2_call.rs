@@ -29,12 +29,7 @@ pub async fn challenge(cx: &Cx, server: &ServerUrl) -> Result<Challenge, RelayEr
 ///
 /// # Errors
 /// What the relay says, or that it cannot be reached.
-pub async fn register(
-    cx: &Cx,
-    server: &ServerUrl,
-    name: &AgentName,
-    key: &Identity,
-) -> Result<Registered, RelayError> {
+pub async fn register(cx: &Cx, server: &ServerUrl, name: &AgentName, key: &Identity) -> Result<Registered, RelayError> {
     let challenge = challenge(cx, server).await?;
     let request = version2::register_with_key(server, name, key, &challenge);
     let answer = call(cx, server, request, ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;

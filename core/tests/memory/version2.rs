@@ -163,7 +163,8 @@ impl State {
     }
 
     fn send_one(&mut self, from: &str, to: &str, key: &str, payload: &str) -> Value {
-        let refused = |code: &str| json!({"to": to, "status": "refused", "code": code, "error": format!("{to}: {code}")});
+        let refused =
+            |code: &str| json!({"to": to, "status": "refused", "code": code, "error": format!("{to}: {code}")});
         let Some(name) = self.find(to) else { return refused("no_such_agent") };
         if payload.len() as u64 > self.known2().limits["message_bytes"].as_u64().unwrap() {
             return refused("too_large");

@@ -128,11 +128,13 @@ impl Config {
     /// # Errors
     /// See above.
     pub fn set_account(&mut self, server: &ServerUrl, address: &Address, token: &Token) -> Result<(), ConfigError> {
-        let account = RelayAccount { server: server.clone(), token: Some(token.clone()), address: Some(address.clone()) };
+        let account =
+            RelayAccount { server: server.clone(), token: Some(token.clone()), address: Some(address.clone()) };
         // `agenttalk` tells no address: it is the agent's own.
         let is_own = self.agent().same_as(address);
         self.change(|map| {
-            let single = map.get_mut("agenttalk").and_then(Value::as_object_mut).filter(|it| is_own && is_server(it, server));
+            let single =
+                map.get_mut("agenttalk").and_then(Value::as_object_mut).filter(|it| is_own && is_server(it, server));
             if let Some(single) = single {
                 single.insert("token".to_owned(), json!(token.expose()));
                 return;

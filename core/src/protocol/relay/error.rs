@@ -63,7 +63,9 @@ pub enum RelayError {
         server: ServerUrl,
     },
     /// A challenge that was made for another server: whoever asks us to sign it wants the account there.
-    #[error("{server} asks to sign a challenge of another relay, {named}; no account was made: do not trust this server")]
+    #[error(
+        "{server} asks to sign a challenge of another relay, {named}; no account was made: do not trust this server"
+    )]
     ForeignChallenge {
         /// The relay.
         server: ServerUrl,

@@ -105,7 +105,7 @@ impl Contents {
             [".trust_token_pending"] => PendingToken::parse(bytes).map(|_| ()).map_err(text),
             [".keyring.json"] => self.keyring(bytes),
             [".used_nonces"] => self.used_nonces(bytes),
-            [".sync_state.json" | ".lock" | ".lock.takeover"] => {
+            [".sync_state.json" | ".relays.json" | ".open_days.json" | ".lock" | ".lock.takeover"] => {
                 serde_json::from_slice::<Value>(bytes).map(|_| ()).map_err(text)
             }
             [".spool", name] if name.ends_with(".damaged") => spool::decode(bytes).map(|_| ()).map_err(text),

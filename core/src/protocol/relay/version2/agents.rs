@@ -42,7 +42,8 @@ pub fn parse_agent(server: &ServerUrl, reply: Reply<'_>) -> Result<Option<AgentC
         let what = "it tells no usable agent_address".to_owned();
         return Err(RelayError::WrongShape { server: server.clone(), what });
     };
-    let key = text("public_key").and_then(|key| STANDARD.decode(key).ok()).and_then(|key| <[u8; 32]>::try_from(key).ok());
+    let key =
+        text("public_key").and_then(|key| STANDARD.decode(key).ok()).and_then(|key| <[u8; 32]>::try_from(key).ok());
     let stated = text("fingerprint").and_then(|fingerprint| Fingerprint::parse(fingerprint).ok());
     let key = key.filter(|key| stated == Some(Fingerprint::of_key(key)));
     Ok(Some(AgentCard { address, key }))
@@ -102,7 +103,8 @@ mod tests {
         let body = r#"{"agents": [{"agent_name": "a", "agent_address": "a.agenttalk", "fingerprint": "3430f3e127705937"},
             {"agent_address": "../x"}, 5, {"agent_address": "b.agenttalk", "fingerprint": null}], "next": "b_2"}"#;
         let listed = parse_listed(&server(), reply(200, body)).unwrap();
-        let shown: Vec<(&str, bool)> = listed.agents.iter().map(|(address, key)| (address.as_str(), key.is_some())).collect();
+        let shown: Vec<(&str, bool)> =
+            listed.agents.iter().map(|(address, key)| (address.as_str(), key.is_some())).collect();
         assert_eq!(shown, [("a.agenttalk", true), ("b.agenttalk", false)]);
         assert_eq!(listed.next.unwrap().as_str(), "b_2");
         assert_eq!(parse_listed(&server(), reply(200, r#"{"agents": [], "next": "a&b"}"#)).unwrap().next, None);

@@ -49,6 +49,7 @@ pub(super) fn refused(server: &ServerUrl, reply: Reply<'_>) -> RelayError {
         (409, "name_taken") => RelayError::NameTaken { server, said },
         (404, "no_such_agent") => RelayError::UnknownRecipient { server, said },
         (507, "quota") => RelayError::QuotaFull { server, said },
+        (409, "busy") => RelayError::Busy { server, retry_after_ms: None, said },
         (403, _) => RelayError::Refused { server, status, said },
         _ => answer::refusal(&server, Call::Version2, reply),
     }
@@ -107,7 +108,8 @@ fn receipt(server: &ServerUrl, recipient: &Map<String, Value>) -> Option<Receipt
 /// [`RelayError`].
 pub fn parse_acked(server: &ServerUrl, reply: Reply<'_>) -> Result<u64, RelayError> {
     let deleted = object(server, reply)?.get("deleted").and_then(Value::as_u64);
-    let wrong = || RelayError::WrongShape { server: server.clone(), what: "it does not say what is deleted".to_owned() };
+    let wrong =
+        || RelayError::WrongShape { server: server.clone(), what: "it does not say what is deleted".to_owned() };
     deleted.ok_or_else(wrong)
 }
 
@@ -153,6 +155,7 @@ mod tests {
         let coded = |status, code: &str| of(status, &format!(r#"{{"error": "said", "code": "{code}"}}"#));
         assert!(matches!(coded(404, "no_such_blob"), RelayError::Refused { .. }));
         assert!(matches!(coded(404, "no_such_agent"), RelayError::UnknownRecipient { .. }));
+        assert!(matches!(coded(409, "busy"), RelayError::Busy { .. }));
         assert!(matches!(coded(507, "quota"), RelayError::QuotaFull { .. }));
         assert!(matches!(coded(401, "unauthorized"), RelayError::Unauthorized { .. }));
         assert!(matches!(coded(413, "too_large"), RelayError::TooLarge { .. }));

@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn a_relay_says_what_it_speaks() {
-        for body in [r#"{"server": "x"}"#, r#"{"api": {"v1": true}}"#, r#"{"api": {"v2": false}}"#, r#"{"api": {"v2": "yes"}}"#] {
+        for body in
+            [r#"{"server": "x"}"#, r#"{"api": {"v1": true}}"#, r#"{"api": {"v2": false}}"#, r#"{"api": {"v2": "yes"}}"#]
+        {
             assert_eq!(api(200, body), Ok(Api::Version1), "{body}");
         }
         assert_eq!(api(404, "<html>"), Ok(Api::Version1));

@@ -16,5 +16,6 @@ pub use limits::{Api, Limits, parse_api};
 pub use page::{Cursor, Page, PageEntry, parse_page};
 pub use registration::{Challenge, parse_challenge, parse_registered_with_key, signed_bytes};
 pub use request::{
-    Entry, ack, agent, blob_head, blob_part, blob_put, challenge, entry_bytes, list_agents, page, register_with_key, send_batch,
+    Entry, ack, agent, blob_head, blob_part, blob_put, challenge, entry_bytes, list_agents, page, register_with_key,
+    send_batch,
 };

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn a_page_that_breaks_off_gives_what_came_whole() {
-        let page = page(r#"{"messages": [{"cursor": "1", "from": "a", "payload": "x"}, {"cursor": "2", "from": "a", "payl"#);
+        let page =
+            page(r#"{"messages": [{"cursor": "1", "from": "a", "payload": "x"}, {"cursor": "2", "from": "a", "payl"#);
         assert_eq!((cursors(&page), page.next.as_ref()), (vec!["1"], None));
         assert!(page.problem.is_some());
     }

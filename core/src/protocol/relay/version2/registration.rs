@@ -132,7 +132,8 @@ mod tests {
             parse(201, r#"{"agent_address": "bob.agenttalk", "api_token": "t"}"#),
             Err(RelayError::WrongShape { .. })
         ));
-        let refused = |status, code: &str| parse(status, &format!(r#"{{"error": "no", "code": "{code}"}}"#)).unwrap_err();
+        let refused =
+            |status, code: &str| parse(status, &format!(r#"{{"error": "no", "code": "{code}"}}"#)).unwrap_err();
         assert!(matches!(refused(409, "name_taken"), RelayError::NameTaken { .. }));
         assert!(matches!(refused(403, "bad_signature"), RelayError::Refused { .. }));
         assert!(matches!(refused(400, "bad_challenge"), RelayError::Refused { .. }));
