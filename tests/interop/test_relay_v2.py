@@ -27,7 +27,15 @@ class OwnRelay:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        argv = [os.environ["AZALL_BIN"], "server", "--agenttalk", "--port", str(self.port), "--data-dir", str(self.data)]
+        argv = [
+            os.environ["AZALL_BIN"],
+            "server",
+            "--agenttalk",
+            "--port",
+            str(self.port),
+            "--data-dir",
+            str(self.data),
+        ]
         self.process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _until(self._answers)
 

@@ -46,6 +46,12 @@ impl Filed {
     pub fn is_incoming(&self) -> bool {
         matches!(self.folder.as_str(), "inbox" | "held")
     }
+
+    /// Whether a notice stands in the place of an attachment: then nothing is learned from it.
+    #[must_use]
+    pub fn has_notice(&self) -> bool {
+        self.attachments.keys().any(|name| name.ends_with(".missing.txt"))
+    }
 }
 
 /// What a mailbox holds.

@@ -219,7 +219,7 @@ fn check_keys(mailboxes: &[Mailbox], contents: &[files::Contents], log: &Log, wr
         // Blocked between its first and its second time, it is stored, and not learned from again.
         let is_blocked =
             |filed: &&Filed| log.blocks.iter().any(|block| block.mailbox == at && block.is_of(&filed.from));
-        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming());
+        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming() && !filed.has_notice());
         let learned = incoming.filter(is_looked_over).filter(|filed| !is_blocked(filed));
         let keys: BTreeSet<&String> = learned.filter_map(|filed| filed.proven_key.as_ref()).collect();
         let unknown = keys.into_iter().filter(|key| !contents.keys.contains(*key));
