@@ -21,7 +21,7 @@ pub use filter::filter;
 pub use lists::{indexes, seen_ids};
 pub use message::message;
 pub use names::{address, dates, file_names};
-pub use relay::{payload, relay_account, relay_answers, relay_messages};
+pub use relay::{payload, relay_account, relay_answers, relay_messages, relay_page, relay_state, relay_version2};
 pub use trust::{token_armor, token_binary, trust_files};
 
 /// A target's name, which is also that of its corpus and its binary, and its body.
@@ -46,6 +46,9 @@ pub const TARGETS: &[Target] = &[
     ("relay_account", relay_account),
     ("relay_answers", relay_answers),
     ("relay_messages", relay_messages),
+    ("relay_page", relay_page),
+    ("relay_state", relay_state),
+    ("relay_version2", relay_version2),
     ("script_meta", script_meta),
     ("seen_ids", seen_ids),
     ("spool", spool),

@@ -1,11 +1,17 @@
 //! `protocol::relay`: what a stranger answers.
 
 use azall_core::protocol::address::Address;
-use azall_core::protocol::relay::{
-    AgentName, Payload, RelayError, RelayMessage, Reply, SendOutcome, ServerUrl, Token, parse_agents, parse_health,
-    parse_messages, parse_registered, parse_sent, parse_status,
+use azall_core::protocol::relay::version2::{
+    Api, Cursor, Page, parse_acked, parse_agent, parse_api, parse_blob_head, parse_blob_part, parse_blob_put,
+    parse_challenge, parse_listed, parse_page, parse_registered_with_key, parse_sent_batch,
 };
+use azall_core::protocol::relay::{
+    AgentName, Attachment, Content, Payload, RelayError, RelayMessage, Reply, SendOutcome, ServerUrl, Token,
+    parse_agents, parse_health, parse_messages, parse_registered, parse_sent, parse_status,
+};
+use azall_core::protocol::relay_state::RelayState;
 use azall_core::protocol::text::for_terminal_line;
+use azall_core::protocol::time::Now;
 use serde_json::{Value, json};
 
 use super::{choices, text};
@@ -51,7 +57,90 @@ fn entries_for_sure(data: &[u8]) -> Option<usize> {
     answer.get("messages")?.as_array().map(Vec::len)
 }
 
-/// Answers to all other calls, of any status: short, and safe for a terminal.
+/// The body of an answer to `GET /v2/messages`. What cannot be acknowledged is left there, what cannot be read is kept as it came, and
+/// what was read is read again from a page made of it.
+pub fn relay_page(data: &[u8]) {
+    let reply = Reply { status: 200, headers: &[], body: data };
+    let Ok(Page { entries, next, problem, bytes }) = parse_page(&server(), reply) else { return };
+    assert!(entries.len() <= 1000 && bytes == data.len() as u64);
+    problem.iter().for_each(|problem| is_a_line(problem, 200));
+    let cursors: Vec<&Cursor> = entries.iter().map(|entry| &entry.cursor).chain(&next).collect();
+    assert!(cursors.iter().all(|cursor| Cursor::parse(cursor.as_str()).as_ref() == Some(*cursor)));
+    assert!(entries.iter().all(|entry| entry.message.is_ok() || entry.raw.is_some()));
+    let good: Vec<(&Cursor, &RelayMessage)> =
+        entries.iter().filter_map(|it| Some((&it.cursor, it.message.as_ref().ok()?))).collect();
+    let again: Value = good
+        .iter()
+        .map(|(cursor, message)| {
+            let mut entry = entry(message);
+            entry["cursor"] = json!(cursor.as_str());
+            entry
+        })
+        .collect();
+    let again = json!({"messages": again, "next": next.as_ref().map(Cursor::as_str)}).to_string();
+    let reread = parse_page(&server(), Reply { body: again.as_bytes(), ..reply }).expect("a page");
+    assert_eq!((&reread.next, reread.problem), (&next, None));
+    for ((cursor, message), again) in good.into_iter().zip(&reread.entries) {
+        let mut message = message.clone();
+        message.payload.problems.clear();
+        assert_eq!((cursor, Ok(&message)), (&again.cursor, again.message.as_ref()));
+    }
+}
+
+/// Answers to the other calls of version 2, of any status.
+pub fn relay_version2(data: &[u8]) {
+    let ([low, high, counts], body) = choices::<3>(data);
+    let told = text(body.get(..body.len().min(40)).unwrap_or_default()).into_owned();
+    let headers = ["Retry-After", "Upload-Offset", "Content-Range"].map(|name| (name.to_owned(), told.clone()));
+    let status = u16::from_be_bytes([high, low]);
+    for status in [status, 200 + status % 400] {
+        let reply = Reply { status, headers: &headers, body };
+        let is_success = (200..300).contains(&status);
+        if let Ok(challenge) = good(parse_challenge(&server(), reply), is_success) {
+            is_a_line(challenge.as_str(), 200);
+        }
+        let name = AgentName::parse("alice").expect("a name");
+        if let Ok(account) = good(parse_registered_with_key(&server(), &name, reply), is_success) {
+            assert_eq!(account.address.as_str(), "alice.agenttalk");
+        }
+        let counts = [usize::from(counts % 4), usize::from(counts / 4 % 4)];
+        for receipts in good(parse_sent_batch(&server(), &counts, reply), is_success).into_iter().flatten() {
+            for receipt in receipts {
+                match receipt {
+                    Ok(id) => is_a_line(&id, 200),
+                    Err(error) => is_a_line(&error.to_string(), 600),
+                }
+            }
+        }
+        let _ = good(parse_acked(&server(), reply), is_success);
+        let _ = parse_agent(&server(), reply).map_err(|error| is_a_line(&error.to_string(), 600));
+        if let Ok(listed) = good(parse_listed(&server(), reply), is_success) {
+            assert!(listed.agents.len() <= 1000);
+        }
+        if let Ok(Api::Version2(limits)) = parse_api(&server(), reply) {
+            assert_eq!(limits.sensible(), limits);
+        }
+        let _ = parse_blob_head(&server(), reply);
+        let _ = parse_blob_put(&server(), reply);
+        let length = u64::from(high) + 1;
+        if let Ok(Some(part)) = parse_blob_part(&server(), 0, length, reply) {
+            assert!(!part.is_empty() && part.len() as u64 <= length);
+        }
+    }
+}
+
+/// What is remembered of relays: what was read is read again from what is written.
+pub fn relay_state(data: &[u8]) {
+    let Ok(mut state) = RelayState::parse(data) else { return };
+    assert_eq!(RelayState::parse(&state.to_json()).as_ref(), Ok(&state));
+    let now = Now::utc(1_773_239_400_000);
+    let _ = state.api(&server(), now);
+    state.learn(&server(), Api::Version1, now);
+    assert_eq!(state.api(&server(), now), Some((Api::Version1, false)));
+    assert_eq!(RelayState::parse(&state.to_json()), Ok(state));
+}
+
+/// Answers to all other calls of version 1, of any status: short, and safe for a terminal.
 pub fn relay_answers(data: &[u8]) {
     let ([low, high], body) = choices::<2>(data);
     let header = ("Retry-After".to_owned(), text(&body[..body.len().min(20)]).into_owned());
@@ -113,7 +202,11 @@ pub fn payload(data: &[u8]) {
     let text = text(data);
     let mut payload = Payload::parse(&text);
     assert!(!payload.subject.is_empty() && payload.attachments.iter().all(|file| !file.name.is_empty()));
-    let files: usize = payload.attachments.iter().map(|file| file.data.len()).sum();
+    let inline = |file: &Attachment| match &file.content {
+        Content::Inline(data) => data.len(),
+        Content::Blob(blob) => blob.name.to_string().len(),
+    };
+    let files: usize = payload.attachments.iter().map(inline).sum();
     assert!(payload.subject.len() + payload.body.len() + payload.from.len() + files <= text.len() * 2 + 100);
     payload.problems.clear();
     assert_eq!(Payload::parse(&payload.to_json()), payload);

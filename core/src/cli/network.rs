@@ -169,6 +169,9 @@ impl Show for Registered {
     fn show(&self, page: &mut Page) {
         page.styled_line(Style::Good, &format!("Registered as {}", self.address));
         page.field("Relay", 11, &self.server).field("Fingerprint", 11, self.fingerprint.as_str());
+        if let Some(certified) = &self.certified_address {
+            page.field("Certified", 11, &format!("{certified} (names your key too)"));
+        }
         page.field("Config", 11, &format!("{} (holds the token; only you can read it)", self.config));
         page.line("Next: `azall send --to NAME.agenttalk -s Hello -b Hi`, `azall inbox`");
     }

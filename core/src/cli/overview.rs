@@ -96,8 +96,9 @@ impl Show for AgentList {
                     page.styled_line(Style::Faint, "    (no identity/tasks set)");
                 }
                 KnownBy::Mailbox => {}
-                KnownBy::Relay(server) => {
-                    page.styled_line(Style::Faint, &format!("    (on relay {server})"));
+                KnownBy::Relay { server, fingerprint } => {
+                    let key = fingerprint.map(|key| format!(", key {key}")).unwrap_or_default();
+                    page.styled_line(Style::Faint, &format!("    (on relay {server}{key})"));
                 }
                 KnownBy::Keyring => {
                     page.styled_line(Style::Faint, "    (has written; see `azall keyring list`)");

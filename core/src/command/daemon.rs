@@ -1,12 +1,19 @@
 //! `daemon`: the sync loop.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde::Serialize;
 
 use crate::engine::event::Level;
 use crate::protocol::text;
+use crate::sync::Report;
+use crate::sync::fetch::RelayReport;
+use crate::sync::listen::{Listeners, Told};
+use crate::sync::receive::{Received, Stored};
 
 use super::error::Error;
 use super::inbox::sync_and_index;
+use super::index;
 use super::session::Session;
 
 /// The longest pause after cycles that failed, in milliseconds.
@@ -33,7 +40,7 @@ pub struct DaemonOutcome {
     /// Messages that every recipient's transport accepted.
     pub delivered: usize,
     /// What each relay said in the last cycle.
-    pub relays: Vec<crate::sync::fetch::RelayReport>,
+    pub relays: Vec<RelayReport>,
     /// Whether it was to be one cycle only.
     #[serde(skip)]
     pub once: bool,
@@ -48,19 +55,34 @@ impl DaemonOutcome {
     }
 }
 
-/// Syncs, again and again, until the host stops it; a cycle that fails is told and tried again later.
+/// Syncs, again and again, until the host stops it; a cycle that fails is told and tried again later. Between the cycles, and beside
+/// them, it listens to the relays at which one can wait.
 ///
 /// # Errors
 /// When the mailbox cannot be entered at all. With `once`, also what the one cycle fails with.
 pub async fn daemon(session: &mut Session, daemon: Daemon) -> Result<DaemonOutcome, Error> {
     session.enter().await?;
     let mut outcome = DaemonOutcome { once: daemon.once, ..DaemonOutcome::default() };
+    let mut listeners = Listeners::default();
     let mut pause = Pause::default();
+    let heard = AtomicUsize::new(0);
     loop {
-        match cycle(session, &mut outcome).await {
-            Ok(()) => pause.succeeded(),
+        let mailbox = session.mailbox();
+        let tell = |stored: Stored| -> Told<'_, Error> { Box::pin(tell(session, stored.received, &heard)) };
+        let listening = listeners.accounts();
+        let (synced, listened) = {
+            let cycle = sync_and_index(session, &listening);
+            listeners.during(&mailbox, cycle, &tell).await
+        };
+        let synced = synced.and_then(|report| listened.map(|()| report));
+        match synced {
+            Ok(report) => {
+                pause.succeeded();
+                listeners.attend(&mailbox, &report);
+                outcome.note(session, report);
+            }
             // Told to stop in the middle of a cycle: what is not done waits for the next run.
-            Err(_) if session.cx.is_cancelled() => return Ok(outcome),
+            Err(_) if session.cx.is_cancelled() => return Ok(outcome.with(&heard, &listeners)),
             Err(error) if daemon.once => return Err(error),
             Err(error) => {
                 outcome.failed += 1;
@@ -74,27 +96,53 @@ pub async fn daemon(session: &mut Session, daemon: Daemon) -> Result<DaemonOutco
         }
         let interval_ms =
             daemon.interval.map_or(session.config.sync_interval_ms(), |seconds| u64::from(seconds) * 1000);
-        if !session.cx.sleep_ms(pause.before_next_ms(interval_ms)).await || session.cx.is_cancelled() {
-            return Ok(outcome);
+        let sleep = session.cx.sleep_ms(pause.before_next_ms(interval_ms));
+        let (is_next, listened) = listeners.during(&mailbox, sleep, &tell).await;
+        if !is_next || session.cx.is_cancelled() {
+            return Ok(outcome.with(&heard, &listeners));
+        }
+        if let Err(error) = listened {
+            session.cx.emit(Level::Warning, format!("sync failed: {}", session.located(error)));
         }
         // The config may have been changed meanwhile: a filter, a new relay.
         session.reload_or_tell().await;
     }
 }
 
-async fn cycle(session: &Session, outcome: &mut DaemonOutcome) -> Result<(), Error> {
-    let report = sync_and_index(session).await?;
-    for message in &report.received {
+/// Tells of what a relay has just brought.
+async fn tell(session: &Session, received: Vec<Received>, heard: &AtomicUsize) -> Result<(), Error> {
+    tell_received(session, &received);
+    heard.fetch_add(received.len(), Ordering::Relaxed);
+    index::refresh_day_index(session, session.today()).await
+}
+
+fn tell_received(session: &Session, received: &[Received]) {
+    for message in received {
         let line = format!("received {} from {}: {} ({})", message.id, message.from, message.subject, message.verdict);
         session.cx.emit(Level::Info, text::for_terminal_line(&line));
     }
-    for delivery in &report.delivered {
-        session.cx.emit(Level::Info, delivery.summary());
+}
+
+impl DaemonOutcome {
+    /// Notes what a cycle did.
+    fn note(&mut self, session: &Session, report: Report) {
+        tell_received(session, &report.received);
+        for delivery in &report.delivered {
+            session.cx.emit(Level::Info, delivery.summary());
+        }
+        self.received += report.received.len();
+        self.delivered += report.delivered.iter().filter(|delivery| delivery.is_complete()).count();
+        self.relays = report.relays;
     }
-    outcome.received += report.received.len();
-    outcome.delivered += report.delivered.iter().filter(|delivery| delivery.is_complete()).count();
-    outcome.relays = report.relays;
-    Ok(())
+
+    /// The same with what was heard between the cycles.
+    fn with(mut self, heard: &AtomicUsize, listeners: &Listeners) -> Self {
+        self.received += heard.load(Ordering::Relaxed);
+        let is_told = |server: &str| self.relays.iter().any(|relay| relay.server == server);
+        let heard: Vec<RelayReport> = listeners.reports().filter(|report| !is_told(&report.server)).cloned().collect();
+        self.relays.extend(heard);
+        self
+    }
 }
 
 /// The pause between cycles: the interval, doubled for each failure in a row up to a bound.

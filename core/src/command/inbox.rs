@@ -1,12 +1,16 @@
 //! `inbox`: what came in; syncs first.
 
+use std::sync::{Mutex, PoisonError};
+
 use serde::Serialize;
 
 use crate::engine::event::Level;
+use crate::protocol::config::RelayAccount;
 use crate::protocol::layout::Folder;
 use crate::protocol::message::Message;
 use crate::protocol::time::Day;
-use crate::sync::receive::{self, Received};
+use crate::sync::listen::{Listeners, Told};
+use crate::sync::receive::{self, Received, Stored};
 use crate::sync::{self, Report};
 
 use super::daemon::Pause;
@@ -61,21 +65,21 @@ pub struct InboxListing {
 /// When the mailbox cannot be read. A relay that fails is in the report of the sync.
 pub async fn inbox(session: &mut Session, inbox: Inbox) -> Result<InboxListing, Error> {
     session.enter().await?;
-    let sync = if inbox.offline { None } else { Some(sync_and_index(session).await?) };
+    let sync = if inbox.offline { None } else { Some(sync_and_index(session, &[]).await?) };
     if inbox.watch {
-        return watch(session, &inbox).await;
+        return watch(session, &inbox, sync).await;
     }
     let mut listing = list(session, &inbox).await?;
     listing.sync = sync;
     Ok(listing)
 }
 
-/// One delivery cycle, with the indexes that it changes brought up to date.
+/// One delivery cycle, but for the relays that somebody listens to, with the indexes that it changes brought up to date.
 ///
 /// # Errors
 /// When the mailbox cannot be read or written.
-pub async fn sync_and_index(session: &Session) -> Result<Report, Error> {
-    let report = sync::cycle(&session.mailbox()).await?;
+pub async fn sync_and_index(session: &Session, listening: &[RelayAccount]) -> Result<Report, Error> {
+    let report = sync::cycle(&session.mailbox(), listening).await?;
     for problem in report.problems() {
         session.cx.emit(Level::Warning, problem);
     }
@@ -135,32 +139,65 @@ async fn verify_some(session: &Session, messages: &mut [Row]) -> Result<(), Erro
 }
 
 /// Tells of each message: those that are there, then each as it arrives, until the host stops it. Then it gives the list of all that
-/// it told of. A cycle that fails is told and tried again later.
-async fn watch(session: &mut Session, inbox: &Inbox) -> Result<InboxListing, Error> {
+/// it told of. Relays at which one can wait are listened to; everything else has its turn at each interval. A cycle that fails is
+/// told and tried again later.
+async fn watch(session: &mut Session, inbox: &Inbox, synced: Option<Report>) -> Result<InboxListing, Error> {
     let mut listing = list(session, inbox).await?;
     for row in &listing.messages {
         session.cx.emit(Level::Result, row.line());
     }
+    let told = Mutex::new(Vec::new());
+    let mut listeners = Listeners::default();
+    if let Some(report) = &synced {
+        listeners.attend(&session.mailbox(), report);
+    }
     let mut pause = Pause::default();
-    while session.cx.sleep_ms(pause.before_next_ms(session.config.sync_interval_ms())).await {
-        session.reload_or_tell().await;
-        let received = match sync_and_index(session).await {
-            Ok(report) => report.received,
+    loop {
+        let (mailbox, pause_ms) = (session.mailbox(), pause.before_next_ms(session.config.sync_interval_ms()));
+        let tell = |stored: Stored| -> Told<'_, Error> { Box::pin(tell(session, stored.received, &told)) };
+        let (is_next, heard) = listeners.during(&mailbox, session.cx.sleep_ms(pause_ms), &tell).await;
+        if !is_next {
+            break;
+        }
+        let (synced, heard_too) = {
+            let listening = listeners.accounts();
+            let cycle = sync_and_index(session, &listening);
+            listeners.during(&mailbox, cycle, &tell).await
+        };
+        if session.cx.is_cancelled() {
+            break;
+        }
+        match synced.and_then(|report| heard.and(heard_too).map(|()| report)) {
+            Ok(report) => {
+                pause.succeeded();
+                tell_rows(session, &report.received, &told).await?;
+                listeners.attend(&session.mailbox(), &report);
+            }
             Err(error) => {
                 pause.failed();
                 session.cx.emit(Level::Warning, format!("sync failed: {}", session.located(error)));
-                continue;
             }
-        };
-        pause.succeeded();
-        for row in rows(session, &received).await? {
-            session.cx.emit(Level::Result, row.line());
-            listing.messages.push(row);
         }
+        session.reload_or_tell().await;
     }
+    listing.messages.extend(told.into_inner().unwrap_or_else(PoisonError::into_inner));
     listing.unread = listing.messages.iter().filter(|row| row.unread).count();
     listing.watched = true;
     Ok(listing)
+}
+
+/// Tells of what a relay has just brought.
+async fn tell(session: &Session, received: Vec<Received>, told: &Mutex<Vec<Row>>) -> Result<(), Error> {
+    tell_rows(session, &received, told).await?;
+    index::refresh_day_index(session, session.today()).await
+}
+
+async fn tell_rows(session: &Session, received: &[Received], told: &Mutex<Vec<Row>>) -> Result<(), Error> {
+    for row in rows(session, received).await? {
+        session.cx.emit(Level::Result, row.line());
+        told.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+    }
+    Ok(())
 }
 
 /// The rows of messages that have just come into the inbox.

@@ -8,11 +8,14 @@ use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT};
 use crate::engine::effect::{EntryKind, ReadFile};
 use crate::engine::event::Level;
 use crate::protocol::address::Address;
+use crate::protocol::id::Fingerprint;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::{AgentHome, Folder, Place};
+use crate::protocol::relay::version2::Api;
+use crate::protocol::relay::{RelayError, ServerUrl};
 use crate::protocol::text;
 use crate::protocol::time::Day;
-use crate::sync::{Mailbox, relay_call};
+use crate::sync::{Mailbox, memo, relay_call, version2_call};
 
 use super::error::Error;
 use super::session::Session;
@@ -136,6 +139,9 @@ pub async fn tree(session: &mut Session, tree: Tree) -> Result<TreeOutcome, Erro
 /// Characters of an identity or task in the directory.
 const DIRECTORY_TEXT: usize = 200;
 
+/// The most pages of a relay's accounts that are asked for, of a thousand each.
+const MOST_PAGES: usize = 10;
+
 /// How much of them is read: enough for that many characters of any kind, with white space around.
 const DIRECTORY_BYTES: u64 = 64 * 1024;
 
@@ -170,8 +176,13 @@ pub struct AgentEntry {
 pub enum KnownBy {
     /// It has a mailbox on this machine.
     Mailbox,
-    /// It has an account on this relay.
-    Relay(String),
+    /// It has an account on this relay, which may belong to a key.
+    Relay {
+        /// The relay.
+        server: String,
+        /// The account's key, by the relay's word.
+        fingerprint: Option<Fingerprint>,
+    },
     /// A message came from it.
     Keyring,
 }
@@ -199,19 +210,51 @@ pub async fn directory(session: &mut Session, _: Directory) -> Result<AgentList,
 /// The accounts on the relays of the config, by address.
 async fn on_relays(session: &Session) -> Vec<(Address, KnownBy)> {
     let relays = session.config.relays();
-    let asked = relays.iter().map(|relay| relay_call::agents(&session.cx, &relay.server));
+    let servers: Vec<ServerUrl> = relays.iter().map(|relay| relay.server.clone()).collect();
+    let apis = memo::apis(&session.mailbox(), &servers).await;
+    let asked = servers.iter().map(|server| {
+        let speaks_2 = matches!(apis.get(server), Some(Ok(Api::Version2(_))));
+        accounts_on(&session.cx, server, speaks_2)
+    });
     let mut found = Vec::new();
-    for (relay, answer) in relays.iter().zip(session.cx.all(EFFECTS_IN_FLIGHT, asked).await) {
+    for (server, answer) in servers.iter().zip(session.cx.all(EFFECTS_IN_FLIGHT, asked).await) {
         match answer {
-            Ok(addresses) => {
-                let known_by = KnownBy::Relay(relay.server.to_string());
-                found.extend(addresses.into_iter().map(|address| (address, known_by.clone())));
-            }
+            Ok(accounts) => found.extend(accounts.into_iter().map(|(address, fingerprint)| {
+                let server = server.to_string();
+                (address, KnownBy::Relay { server, fingerprint })
+            })),
             Err(error) => session.cx.emit(Level::Warning, format!("the agents of a relay are left out: {error}")),
         }
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found
+}
+
+/// The accounts on a relay, with their keys where it tells them.
+async fn accounts_on(
+    cx: &Cx,
+    server: &ServerUrl,
+    speaks_2: bool,
+) -> Result<Vec<(Address, Option<Fingerprint>)>, RelayError> {
+    let mut found = Vec::new();
+    let mut after = None;
+    for _ in 0..if speaks_2 { MOST_PAGES } else { 0 } {
+        match version2_call::list_agents(cx, server, after.as_ref()).await {
+            Ok(page) => {
+                found.extend(page.agents);
+                after = page.next;
+            }
+            Err(RelayError::NotVersion2 { .. }) => break,
+            Err(error) => return Err(error),
+        }
+        if after.is_none() {
+            return Ok(found);
+        }
+    }
+    if found.is_empty() {
+        found.extend(relay_call::agents(cx, server).await?.into_iter().map(|address| (address, None)));
+    }
+    Ok(found)
 }
 
 /// The senders whose key is accepted, by address.

@@ -6,8 +6,11 @@ use crate::engine::event::Level;
 use crate::protocol::address::Address;
 use crate::protocol::config::{Config, RelayAccount, Transport};
 use crate::protocol::id::Fingerprint;
+use crate::protocol::identity::Identity;
+use crate::protocol::layout::AgentHome;
+use crate::protocol::relay::version2::Api;
 use crate::protocol::relay::{AgentName, RelayError, ServerUrl, Token, UrlError};
-use crate::sync::relay_call;
+use crate::sync::{relay_call, version2_call};
 
 use super::error::Error;
 use super::session::Session;
@@ -28,6 +31,8 @@ pub struct Register {
 pub struct Registered {
     /// Its address.
     pub address: Address,
+    /// The address that certifies the agent's key, where the account owns it.
+    pub certified_address: Option<Address>,
     /// The relay.
     pub server: String,
     /// This agent's key.
@@ -73,7 +78,9 @@ impl RelayCommandError {
     }
 }
 
-/// Makes an account and writes it into the config. The first account names the agent; a further one is added to its relays.
+/// Makes an account and writes it into the config. The first account names the agent; a further one is added to its relays. Where the
+/// relay knows version 2 the account belongs to the agent's key, and whoever has the key gets the account back: a second time, and after
+/// a crash in between, it is the same one with a new token.
 ///
 /// # Errors
 /// What the relay says; a config that exists, without `yes`.
@@ -83,16 +90,23 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
         return Err(RelayCommandError::Unconfirmed { config, agent }.into());
     }
     let earlier = (session.address().clone(), session.shown(&session.home.dir()), !session.days().await?.is_empty());
-    let account =
-        relay_call::register(&session.cx, &register.server, &register.name).await.map_err(RelayCommandError::Relay)?;
+    let api = relay_call::api(&session.cx, &register.server).await.map_err(RelayCommandError::Relay)?;
+    let account = match api {
+        Api::Version1 => relay_call::register(&session.cx, &register.server, &register.name).await,
+        Api::Version2(_) => {
+            let key = key_of_account(session, &register.name).await?;
+            version2_call::register(&session.cx, &register.server, &register.name, &key).await
+        }
+    };
+    let account = account.map_err(RelayCommandError::Relay)?;
     let enter = |config: &mut Config| {
-        if config.relays().is_empty() {
+        let is_first = config.relays().is_empty();
+        if is_first {
             config.set_agent(&account.address)?;
             config.set_transport(Transport::AgentTalk)?;
             return config.set_agenttalk(&register.server, &account.token);
         }
-        let (token, address) = (Some(account.token.clone()), Some(account.address.clone()));
-        config.add_relay(&RelayAccount { server: register.server.clone(), token, address }).map(|_| ())
+        config.set_account(&register.server, &account.address, &account.token)
     };
     // The token cannot be had a second time: it is in the first write.
     if session.found || !session.begin_config(enter).await? {
@@ -102,12 +116,29 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
     session.enter().await?;
     tell_of_earlier_mailbox(session, earlier);
     let identity = session.identity().await?;
+    let owns_key = matches!(api, Api::Version2(_));
+    let certified = owns_key.then(|| format!("{}.{}.agenttalk", register.name, identity.fingerprint()));
     Ok(Registered {
         address: account.address,
+        certified_address: certified.and_then(|address| Address::parse(&address).ok()),
         server: register.server.to_string(),
         fingerprint: identity.fingerprint(),
         config: session.config_shown.clone(),
     })
+}
+
+/// The key that is to own the account: the agent's own, in the mailbox that the agent has or will have. It is durable before
+/// anybody else hears of it.
+async fn key_of_account(session: &Session, name: &AgentName) -> Result<Identity, Error> {
+    let home = if session.config.relays().is_empty() {
+        AgentHome::new(&Address::parse(&format!("{name}.agenttalk"))?)
+    } else {
+        session.home.clone()
+    };
+    session.admit(&home).await?;
+    let key = session.identity_at(&home.identity_key()).await?;
+    session.cx.make_durable(&home.identity_key()).await?;
+    Ok(key)
 }
 
 /// An agent that gets another name gets another mailbox: what is in the earlier one is not lost, only not shown any more.

@@ -12,6 +12,7 @@ use crate::protocol::layout::Folder;
 use crate::protocol::message::{Draft, Message};
 use crate::protocol::name::UniqueNames;
 use crate::protocol::text;
+use crate::sync::memo;
 use crate::sync::outbox::{self, Delivery};
 
 use super::error::Error;
@@ -91,6 +92,7 @@ pub async fn send(session: &mut Session, send: Send) -> Result<Sent, Error> {
 /// As [`send`]; also when the message is not there, or its sender is no address.
 pub async fn reply(session: &mut Session, reply: Reply) -> Result<Sent, Error> {
     session.enter().await?;
+    memo::learn_own_key(&session.mailbox()).await;
     let Loaded { message, location, .. } = load(session, &reply.id, None, &Folder::ALL).await?;
     let value = |name| message.headers.value(name).unwrap_or_default();
     let (to, cc) = recipients_of_reply(session, &message, reply.all)?;

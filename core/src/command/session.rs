@@ -11,6 +11,7 @@ use crate::protocol::layout::{AgentHome, Place, RelPath, Root};
 use crate::protocol::text;
 use crate::protocol::time::Day;
 use crate::sync::Mailbox;
+use crate::sync::memo::Memo;
 
 use super::error::Error;
 
@@ -87,6 +88,8 @@ pub struct Session {
     /// Whether the config file exists.
     pub found: bool,
     config_place: Place,
+    /// What this command has found out about relays.
+    memo: Memo,
     /// The config file's path, as people know it.
     pub config_shown: String,
     /// The mailboxes folder's path, as people know it.
@@ -104,6 +107,7 @@ impl Session {
             config: context.opened.config,
             found: context.opened.found,
             config_place: Place::new(Root::Config, context.config_file),
+            memo: Memo::default(),
             config_shown: context.config_shown,
             mailboxes_shown: context.mailboxes_shown,
         }
@@ -240,21 +244,26 @@ impl Session {
 
     /// Compares the agent's key file with the config's key, and makes the file if there is none.
     async fn check_agent_key(&self) -> Result<(), Error> {
-        let place = self.home.agent_key();
-        match self.cx.read(&place).await? {
-            Some(bytes) => {
-                let path = self.shown(&place);
-                let file = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path: path.clone(), source })?;
-                match self.config.agent_key() {
-                    Some(key) if file.admits(key) => Ok(()),
-                    _ => Err(Error::ForeignMailbox { path, config: self.config_shown.clone() }),
-                }
-            }
-            None => {
-                // The key file outlives a crash, so the config that it rests on must as well, whoever wrote it.
-                self.cx.make_durable(&self.config_place).await?;
-                self.write_agent_key().await
-            }
+        if !self.admit(&self.home).await? {
+            // The key file outlives a crash, so the config that it rests on must as well, whoever wrote it.
+            self.cx.make_durable(&self.config_place).await?;
+            self.write_agent_key().await?;
+        }
+        Ok(())
+    }
+
+    /// Compares the key file of a mailbox with the config's key; `false` when there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::ForeignMailbox`] when it is another agent's.
+    pub async fn admit(&self, home: &AgentHome) -> Result<bool, Error> {
+        let place = home.agent_key();
+        let Some(bytes) = self.cx.read(&place).await? else { return Ok(false) };
+        let path = self.shown(&place);
+        let file = AgentKey::parse(&bytes).map_err(|source| Error::KeyFile { path: path.clone(), source })?;
+        match self.config.agent_key() {
+            Some(key) if file.admits(key) => Ok(true),
+            _ => Err(Error::ForeignMailbox { path, config: self.config_shown.clone() }),
         }
     }
 
@@ -275,24 +284,31 @@ impl Session {
     /// # Errors
     /// A key file that is damaged: it is never replaced, since peers know the agent by it.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        let place = self.home.identity_key();
+        self.identity_at(&self.home.identity_key()).await
+    }
+
+    /// The key pair in this file, as [`Session::identity`].
+    ///
+    /// # Errors
+    /// A key file that is damaged.
+    pub async fn identity_at(&self, place: &Place) -> Result<Identity, Error> {
         for _ in 0..2 {
-            if let Some(bytes) = self.cx.read(&place).await? {
-                return Identity::parse(&bytes).map_err(|source| Error::Identity { path: self.shown(&place), source });
+            if let Some(bytes) = self.cx.read(place).await? {
+                return Identity::parse(&bytes).map_err(|source| Error::Identity { path: self.shown(place), source });
             }
             let identity = Identity::from_seed(self.cx.random::<32>().await?);
             let file = identity.to_json(&self.cx.now().local_iso());
-            if self.cx.create(&place, file.as_bytes(), true).await? {
+            if self.cx.create(place, file.as_bytes(), true).await? {
                 return Ok(identity);
             }
         }
-        Err(Error::IdentityRace { path: self.shown(&place) })
+        Err(Error::IdentityRace { path: self.shown(place) })
     }
 
     /// What the delivery cycle works on.
     #[must_use]
     pub fn mailbox(&self) -> Mailbox<'_> {
-        Mailbox { cx: &self.cx, config: &self.config, home: &self.home }
+        Mailbox { cx: &self.cx, config: &self.config, home: &self.home, memo: &self.memo }
     }
 
     /// The days of this mailbox, oldest first.

@@ -111,6 +111,15 @@ impl Address {
         self.0.strip_suffix(".agenttalk").filter(|name| !name.is_empty() && !name.contains('@'))
     }
 
+    /// The same account without the fingerprint that the address certifies, as relays of version 1 know it:
+    /// `alice.agenttalk` of `alice.3430f3e127705937.agenttalk`. `None` when the address is of another kind.
+    #[must_use]
+    pub fn uncertified(&self) -> Option<Self> {
+        let (name, fingerprint) = self.relay_account()?.rsplit_once('.')?;
+        Fingerprint::parse(fingerprint).ok()?;
+        Self::parse(&format!("{name}.agenttalk")).ok()
+    }
+
     /// The fingerprint that this address certifies: a dot-separated part of 16 hex digits before the last part, as in
     /// `alice.3430f3e127705937.agenttalk` (PROTOCOL section 9).
     #[must_use]

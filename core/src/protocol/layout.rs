@@ -251,6 +251,10 @@ agent_files! {
     spool => ".spool";
     /// Room on the disk that is kept free while a destructive fetch is on its way.
     room => ".room";
+    /// Which API each relay speaks.
+    relay_state => ".relays.json";
+    /// Days on which messages were stored that a relay may hand out again.
+    open_days => ".open_days.json";
     /// When the mailbox was last synced, and what each transport said.
     sync_state => ".sync_state.json";
     /// The index of all memories.

@@ -21,6 +21,7 @@ pub mod message;
 pub mod name;
 pub mod python_json;
 pub mod relay;
+pub mod relay_state;
 pub mod spool;
 pub mod text;
 pub mod time;

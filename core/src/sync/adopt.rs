@@ -84,6 +84,7 @@ async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day,
 }
 
 async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>) -> Result<Stored, Error> {
+    super::memo::learn_own_key(mailbox).await;
     let seal = mailbox.seal();
     let reads = candidates.into_iter().map(|(day, id, modified_ms)| async move {
         let bytes = mailbox.cx.read(&mailbox.home.message(day, Folder::Inbox, &id)).await;

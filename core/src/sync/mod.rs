@@ -4,16 +4,28 @@
 //! |---|---|
 //! | [`plan`] | which transports can carry a message to a recipient; pure |
 //! | [`outbox`] | delivers what waits, keeps the state per recipient, gives up with a notice |
-//! | [`fetch`] | takes messages from the relays into the spool, before anything else happens to them |
-//! | [`receive`] | from the spool to the inbox: filter, verify, policy, dedupe |
+//! | `post` | what one relay is given: message by message in version 1, in batches in version 2 |
+//! | [`fetch`] | what relays have; of version 1, into the spool before anything else happens to it |
+//! | `collect` | what a relay of version 2 has: stored, then acknowledged |
+//! | `blobs` | attachments that lie at a relay |
+//! | [`receive`] | from a transport to the inbox: filter, verify, policy, dedupe |
+//! | [`listen`] | waits at relays of version 2 for what comes |
 //! | [`adopt`] | looks over what others dropped into the inbox |
+//! | [`memo`] | which API a relay speaks, and what else a run has found out |
 
 pub mod adopt;
+mod blobs;
+mod collect;
 pub mod fetch;
+pub mod listen;
+pub mod memo;
+mod open_days;
 pub mod outbox;
 pub mod plan;
+mod post;
 pub mod receive;
 pub mod relay_call;
+pub mod version2_call;
 
 use serde::Serialize;
 
@@ -21,7 +33,7 @@ use crate::engine;
 use crate::engine::cx::Cx;
 use crate::engine::effect::EntryKind;
 use crate::protocol::address::Address;
-use crate::protocol::config::{Config, Secret};
+use crate::protocol::config::{Config, RelayAccount, Secret};
 use crate::protocol::dedupe::{Save, SeenIds};
 use crate::protocol::filter::{Filter, Pattern};
 use crate::protocol::id::MessageId;
@@ -67,6 +79,8 @@ pub struct Mailbox<'a> {
     pub config: &'a Config,
     /// The agent's paths.
     pub home: &'a AgentHome,
+    /// What this run has found out.
+    pub memo: &'a memo::Memo,
 }
 
 /// What a cycle did.
@@ -91,21 +105,22 @@ impl Report {
     }
 }
 
-/// Runs one cycle: delivers what waits, finishes what an earlier cycle had fetched, looks over what was dropped in, fetches.
+/// Runs one cycle: delivers what waits, finishes what an earlier cycle had fetched, looks over what was dropped in, fetches from every
+/// relay but those that somebody [listens](listen) to.
 ///
 /// # Errors
 /// When the mailbox itself cannot be read or written. A transport that fails is in the report, and the others are served.
-pub async fn cycle(mailbox: &Mailbox<'_>) -> Result<Report, Error> {
+pub async fn cycle(mailbox: &Mailbox<'_>, listening: &[RelayAccount]) -> Result<Report, Error> {
     let mut report = Report { delivered: outbox::deliver_all(mailbox).await?, ..Report::default() };
-    receive_all(mailbox, &mut report).await?;
+    receive_all(mailbox, listening, &mut report).await?;
     Ok(report)
 }
 
-async fn receive_all(mailbox: &Mailbox<'_>, report: &mut Report) -> Result<(), Error> {
+async fn receive_all(mailbox: &Mailbox<'_>, listening: &[RelayAccount], report: &mut Report) -> Result<(), Error> {
     let mut stored = fetch::resume(mailbox).await?;
     // Before anything new comes: what lies in the inbox and was not entered yet may come again over a relay.
     stored.add(adopt::adopt(mailbox).await?);
-    let (relays, fetched) = fetch::fetch(mailbox).await?;
+    let (relays, fetched) = fetch::fetch(mailbox, listening).await?;
     stored.add(fetched);
     report.received = stored.received;
     report.repeated = stored.repeated;
@@ -152,11 +167,20 @@ impl Mailbox<'_> {
         mine
     }
 
-    /// Whether an address is mine, under the name that relays know it by too: to them `alice` is `alice.agenttalk`.
+    /// Whether an address is mine, under the name that relays know it by too: to them `alice` is `alice.agenttalk`. One that
+    /// certifies a key is mine only if it is this agent's, as far as [that is known](memo::learn_own_key).
     #[must_use]
     pub fn is_mine(&self, address: &Address) -> bool {
         let on_relays = plan::relay_name(address);
-        let is_it = |mine: &Address| mine.same_as(address) || on_relays.as_ref().is_some_and(|name| mine.same_as(name));
+        let short = on_relays.as_ref().and_then(Address::uncertified);
+        let is_own_key = short.is_some() && address.certified_fingerprint() == self.memo.own_key();
+        let is_it = |mine: &Address| {
+            mine.same_as(address)
+                || on_relays.as_ref().is_some_and(|name| mine.same_as(name))
+                // My own may be the certified one, and then the short one names the same account.
+                || mine.uncertified().is_some_and(|mine| on_relays.as_ref().is_some_and(|name| mine.same_as(name)))
+                || (is_own_key && short.as_ref().is_some_and(|short| mine.same_as(short)))
+        };
         self.addresses().iter().any(is_it)
     }
 

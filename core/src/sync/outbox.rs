@@ -1,10 +1,13 @@
 //! The way out: a message is queued durably, tried with every transport that can carry it, and leaves the outbox only when
 //! every recipient's transport took it, or no attempt can work.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::plan::{self, Route};
-use super::{Error, Mailbox, relay_call};
+use super::post::{self, Post};
+use super::{Error, Mailbox};
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
@@ -15,21 +18,30 @@ use crate::protocol::delivery::{Acceptance, Attempt, DeliveryState, State};
 use crate::protocol::id::MessageId;
 use crate::protocol::layout::{AgentHome, Folder};
 use crate::protocol::message::{Draft, Message};
-use crate::protocol::relay::{Attachment, Payload};
 use crate::protocol::text;
 use crate::protocol::time::{Day, Now};
 
-/// How many messages are delivered side by side.
-const MESSAGES_AT_ONCE: usize = 8;
+/// How many messages are delivered together, at most, and after how many bytes of them no further one is taken.
+const MESSAGES_AT_ONCE: usize = 200;
+const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// How many of them are claimed or filed side by side.
+const FILES_AT_ONCE: usize = 8;
 
 /// A message that waits, read into memory.
 #[derive(Debug)]
 pub struct Queued {
     day: Day,
-    id: MessageId,
-    message: Message,
-    attachments: Vec<(String, Vec<u8>)>,
+    pub(super) id: MessageId,
+    pub(super) message: Message,
+    pub(super) attachments: Vec<(String, Vec<u8>)>,
     state: DeliveryState,
+}
+
+impl Queued {
+    fn bytes(&self) -> usize {
+        self.attachments.iter().fold(self.message.body.len(), |sum, (_, bytes)| sum + bytes.len())
+    }
 }
 
 /// What became of a message so far.
@@ -168,19 +180,50 @@ fn recipients(message: &Message) -> Vec<Address> {
     found
 }
 
-/// Delivers everything in every outbox that is due and that nobody else is at.
+/// Delivers everything in every outbox that is due and that nobody else is at, many messages together.
 ///
 /// # Errors
 /// When the mailbox cannot be read or written.
 pub async fn deliver_all(mailbox: &Mailbox<'_>) -> Result<Vec<Delivery>, Error> {
-    let waiting = waiting(mailbox).await?;
-    let outcomes =
-        mailbox.cx.all(MESSAGES_AT_ONCE, waiting.into_iter().map(|(day, id)| deliver_waiting(mailbox, day, id))).await;
+    let mut waiting = waiting(mailbox).await?.into_iter().peekable();
     let mut deliveries = Vec::new();
-    for outcome in outcomes {
-        deliveries.extend(outcome?);
+    while waiting.peek().is_some() {
+        let mut claimed = Vec::new();
+        let claiming = claim_some(mailbox, &mut waiting, &mut claimed);
+        let claiming = lock::locked(mailbox.cx, &mailbox.home.lock(), claiming).await;
+        // What was claimed is delivered, whatever kept others from it.
+        deliveries.extend(deliver_together(mailbox, claimed).await?);
+        claiming?;
     }
     Ok(deliveries)
+}
+
+/// Claims as many messages as are delivered together.
+async fn claim_some(
+    mailbox: &Mailbox<'_>,
+    waiting: &mut (impl Iterator<Item = (Day, MessageId)> + Send),
+    claimed: &mut Vec<Queued>,
+) -> Result<(), Error> {
+    let mut looked_at = 0;
+    while looked_at < MESSAGES_AT_ONCE && claimed.iter().map(Queued::bytes).sum::<usize>() < BYTES_AT_ONCE {
+        let some: Vec<(Day, MessageId)> = waiting.by_ref().take(FILES_AT_ONCE).collect();
+        if some.is_empty() {
+            break;
+        }
+        looked_at += some.len();
+        let claims = some.iter().map(|(day, id)| claim(mailbox, *day, id));
+        let mut failed = None;
+        for claim in mailbox.cx.all(FILES_AT_ONCE, claims).await {
+            match claim {
+                Ok(queued) => claimed.extend(queued),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// The messages in the outboxes of all days.
@@ -199,15 +242,7 @@ async fn waiting(mailbox: &Mailbox<'_>) -> Result<Vec<(Day, MessageId)>, Error> 
     Ok(found)
 }
 
-/// Claims and delivers one message; `None` when it is not due, or somebody else is at it.
-async fn deliver_waiting(mailbox: &Mailbox<'_>, day: Day, id: MessageId) -> Result<Option<Delivery>, Error> {
-    let claimed = lock::locked(mailbox.cx, &mailbox.home.lock(), claim(mailbox, day, &id)).await?;
-    match claimed {
-        Some(queued) => deliver(mailbox, queued).await.map(Some),
-        None => Ok(None),
-    }
-}
-
+/// Claims one message; `None` when it is not due, or somebody else is at it.
 async fn claim(mailbox: &Mailbox<'_>, day: Day, id: &MessageId) -> Result<Option<Queued>, Error> {
     let (cx, home) = (mailbox.cx, mailbox.home);
     let now = cx.now();
@@ -273,61 +308,122 @@ async fn attachments(
     Ok((found, missing))
 }
 
-/// Tries every recipient that is due, with every transport that can carry the message, and files the message accordingly.
+/// Tries every recipient of one message that is due, as [`deliver_all`] does it for many.
 ///
 /// # Errors
 /// When the mailbox itself cannot be written. What a transport says is in the outcome.
-pub async fn deliver(mailbox: &Mailbox<'_>, mut queued: Queued) -> Result<Delivery, Error> {
-    let cx = mailbox.cx;
-    let neighbours = mailbox.neighbours().await?;
-    let relays = mailbox.config.relays();
-    let due = queued.state.due(cx.now());
-    let ways = due.into_iter().filter_map(|key| {
-        let address = Address::parse(&queued.state.recipients.get(&key)?.address).ok()?;
-        Some((key, plan::routes(&address, &neighbours, relays), address))
-    });
-    let attempts = cx
-        .all(
-            EFFECTS_IN_FLIGHT,
-            ways.map(|(key, routes, address)| {
-                let (queued, relays) = (&queued, &relays);
-                async move { (key, attempt(mailbox, queued, &address, routes, relays).await) }
-            })
-            .collect::<Vec<_>>(),
-        )
-        .await;
-    let now = cx.now();
-    for (key, attempt) in attempts {
-        queued.state.record(&key, attempt?, now);
-    }
-    settle(mailbox, queued).await
+pub async fn deliver(mailbox: &Mailbox<'_>, queued: Queued) -> Result<Delivery, Error> {
+    let (id, place) = (queued.id.clone(), mailbox.home.folder(queued.day, Folder::Outbox));
+    let delivered = deliver_together(mailbox, vec![queued]).await?.pop();
+    delivered.ok_or(Error::Taken { place, id })
 }
 
-/// One attempt at one recipient, over all its routes at once.
-async fn attempt(
-    mailbox: &Mailbox<'_>,
-    queued: &Queued,
-    address: &Address,
-    routes: Vec<Route>,
-    relays: &[RelayAccount],
-) -> Result<Attempt, Error> {
-    if routes.is_empty() {
-        return Ok(Attempt::Retry { reason: no_route(address, relays), wait_ms: None });
+/// A recipient of a message among those that are delivered together: the message's place among them, and the recipient's key.
+type Whom = (usize, String);
+
+/// Tries every recipient that is due, with every transport that can carry its message, and files each message accordingly.
+async fn deliver_together(mailbox: &Mailbox<'_>, mut messages: Vec<Queued>) -> Result<Vec<Delivery>, Error> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
     }
-    let tries = routes.into_iter().map(|route| async move {
-        match route {
-            Route::Local(neighbour) => deliver_locally(mailbox, queued, &neighbour).await,
-            Route::Relay { index, to } => match relays.get(index) {
-                Some(account) => Ok(deliver_by_relay(mailbox, queued, account, &to).await),
-                None => Ok(Attempt::Permanent { reason: "no such relay".to_owned() }),
-            },
+    let (attempts, mut failed) = attempts(mailbox, &messages).await?;
+    let now = mailbox.cx.now();
+    for ((at, key), outcomes) in attempts {
+        if let Some(queued) = messages.get_mut(at) {
+            queued.state.record(&key, combine(outcomes), now);
         }
-    });
-    let mut outcomes = Vec::new();
-    for outcome in mailbox.cx.all(EFFECTS_IN_FLIGHT, tries).await {
-        outcomes.push(outcome?);
     }
-    Ok(combine(outcomes))
+    // What could not be tried for want of the own disk is not filed: it stays claimed for a while, and is tried again.
+    let mut at = 0;
+    messages.retain(|_| {
+        at += 1;
+        !failed.contains_key(&(at - 1))
+    });
+    let deliveries = settle(mailbox, messages).await?;
+    match failed.pop_first() {
+        Some((_, error)) => Err(error),
+        None => Ok(deliveries),
+    }
+}
+
+/// What is to be done for the messages: drops into folders one by one, and for each relay all that goes there.
+enum Job<'a> {
+    Drop { whom: Whom, queued: &'a Queued, neighbour: Address },
+    Relay { account: &'a RelayAccount, whom: Vec<Vec<Whom>>, posts: Vec<Post<'a>> },
+}
+
+/// What each transport said for each recipient, and the messages that could not be tried.
+type Attempts = (BTreeMap<Whom, Vec<Attempt>>, BTreeMap<usize, Error>);
+
+async fn attempts(mailbox: &Mailbox<'_>, messages: &[Queued]) -> Result<Attempts, Error> {
+    let (mut attempts, mut failed): Attempts = Default::default();
+    let jobs = jobs(mailbox, messages, &mut attempts).await?;
+    let done = mailbox.cx.all(EFFECTS_IN_FLIGHT, jobs.into_iter().map(|job| do_job(mailbox, job))).await;
+    for (whom, outcome) in done.into_iter().flatten() {
+        match outcome {
+            Ok(attempt) => attempts.entry(whom).or_default().push(attempt),
+            Err(error) => drop(failed.entry(whom.0).or_insert(error)),
+        }
+    }
+    Ok((attempts, failed))
+}
+
+/// Finds the ways to all recipients that are due. What has no way is an attempt that failed.
+async fn jobs<'a>(
+    mailbox: &Mailbox<'a>,
+    messages: &'a [Queued],
+    attempts: &mut BTreeMap<Whom, Vec<Attempt>>,
+) -> Result<Vec<Job<'a>>, Error> {
+    let neighbours = mailbox.neighbours().await?;
+    let relays = mailbox.config.relays();
+    let mut jobs = Vec::new();
+    let mut by_relay: BTreeMap<usize, BTreeMap<usize, Vec<(Whom, Address)>>> = BTreeMap::new();
+    for (at, queued) in messages.iter().enumerate() {
+        for key in queued.state.due(mailbox.cx.now()) {
+            let recipient = queued.state.recipients.get(&key);
+            let Some(address) = recipient.and_then(|recipient| Address::parse(&recipient.address).ok()) else {
+                continue;
+            };
+            let routes = plan::routes(&address, &neighbours, relays);
+            let whom = (at, key);
+            if routes.is_empty() {
+                let retry = Attempt::Retry { reason: no_route(&address, relays), wait_ms: None };
+                attempts.entry(whom).or_default().push(retry);
+                continue;
+            }
+            for route in routes {
+                let whom = whom.clone();
+                match route {
+                    Route::Local(neighbour) => jobs.push(Job::Drop { whom, queued, neighbour }),
+                    Route::Relay { index, to } => {
+                        by_relay.entry(index).or_default().entry(at).or_default().push((whom, to));
+                    }
+                }
+            }
+        }
+    }
+    for (index, posts) in by_relay {
+        let Some(account) = relays.get(index) else { continue };
+        let (mut whom, mut of_relay) = (Vec::new(), Vec::new());
+        for (at, recipients) in posts {
+            let Some(queued) = messages.get(at) else { continue };
+            let (names, to): (Vec<Whom>, Vec<Address>) = recipients.into_iter().unzip();
+            whom.push(names);
+            of_relay.push(Post { queued, to });
+        }
+        jobs.push(Job::Relay { account, whom, posts: of_relay });
+    }
+    Ok(jobs)
+}
+
+async fn do_job(mailbox: &Mailbox<'_>, job: Job<'_>) -> Vec<(Whom, Result<Attempt, Error>)> {
+    match job {
+        Job::Drop { whom, queued, neighbour } => vec![(whom, deliver_locally(mailbox, queued, &neighbour).await)],
+        Job::Relay { account, whom, posts } => {
+            let attempts = post::to_relay(mailbox, account, &posts).await.into_iter().flatten();
+            whom.into_iter().flatten().zip(attempts.map(Ok)).collect()
+        }
+    }
 }
 
 /// Why nothing here can carry a message to this address, and what would.
@@ -432,41 +528,22 @@ fn same_message(there: &[u8], message: &Message) -> bool {
     there.body == message.body && there.headers.value("From") == message.headers.value("From")
 }
 
-/// Posts the message to a relay.
-async fn deliver_by_relay(mailbox: &Mailbox<'_>, queued: &Queued, account: &RelayAccount, to: &Address) -> Attempt {
-    let value = |name| queued.message.headers.value(name).unwrap_or_default();
-    let payload = Payload {
-        subject: value("Subject").to_owned(),
-        body: queued.message.body.clone(),
-        from: value("From").to_owned(),
-        attachments: queued
-            .attachments
-            .iter()
-            .map(|(name, data)| Attachment { name: name.clone(), data: data.clone() })
-            .collect(),
-        problems: Vec::new(),
-    };
-    match relay_call::send(mailbox.cx, account, to, &payload).await {
-        Ok(id) => Attempt::Accepted(vec![Acceptance {
-            transport: account.server.to_string(),
-            id: Some(id).filter(|id| !id.is_empty()),
-            at_ms: mailbox.cx.now().unix_ms,
-        }]),
-        Err(error) if error.is_permanent() => Attempt::Permanent { reason: error.to_string() },
-        Err(error) => Attempt::Retry {
-            reason: error.to_string(),
-            wait_ms: error.retry_after_ms().and_then(|ms| i64::try_from(ms).ok()),
-        },
-    }
-}
-
 /// Files the message by its state: `sent/` when every recipient's transport took it, `failed/` with a notice when nobody waits any more
 /// and somebody will not get it, else it stays. The state is on disk before the message moves, so a crash in between
 /// repeats nothing but the move. An attempt that took longer than its claim finds the message in other hands: what it
 /// found out is added to what they know.
-async fn settle(mailbox: &Mailbox<'_>, queued: Queued) -> Result<Delivery, Error> {
-    let Queued { day, id, message, mut state, .. } = queued;
-    lock::locked(mailbox.cx, &mailbox.home.lock(), settle_locked(mailbox, day, &id, &message, &mut state)).await
+async fn settle(mailbox: &Mailbox<'_>, messages: Vec<Queued>) -> Result<Vec<Delivery>, Error> {
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    lock::locked(mailbox.cx, &mailbox.home.lock(), async {
+        let settling = messages.into_iter().map(|queued| async move {
+            let Queued { day, id, message, mut state, .. } = queued;
+            settle_locked(mailbox, day, &id, &message, &mut state).await
+        });
+        mailbox.cx.all(FILES_AT_ONCE, settling).await.into_iter().collect()
+    })
+    .await
 }
 
 async fn settle_locked(

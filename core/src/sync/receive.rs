@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Mailbox};
+use super::{Error, Mailbox, memo, open_days};
 use crate::engine::cx::WRITES_IN_FLIGHT;
 use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
@@ -81,6 +81,12 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// Whether nothing came, known or not.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.received.is_empty() && self.repeated == 0 && self.blocked == 0
+    }
+
     /// Adds what another part did.
     pub fn add(&mut self, part: Self) {
         self.received.extend(part.received);
@@ -89,12 +95,22 @@ impl Stored {
     }
 }
 
+/// What keeps arrivals until they are stored, and hands them over again after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptBy {
+    /// A file of the spool, which tells the day.
+    Spool,
+    /// The relay, which knows nothing of days.
+    Relay,
+}
+
 /// Stores arrivals into the folders of `day`. When it returns, all of them are durable (or filtered, or known already) and
 /// may be acknowledged. Doing it twice stores them once.
 ///
 /// # Errors
 /// When a file cannot be read or written; arrivals stored up to then stay stored.
-pub async fn store(mailbox: &Mailbox<'_>, arrivals: Vec<Arrival>, day: Day) -> Result<Stored, Error> {
+pub async fn store(mailbox: &Mailbox<'_>, arrivals: Vec<Arrival>, day: Day, kept: KeptBy) -> Result<Stored, Error> {
+    memo::learn_own_key(mailbox).await;
     let mut stored = Stored::default();
     let filter = mailbox.filter();
     let mut waiting = arrivals.into_iter().filter(|arrival| {
@@ -115,7 +131,7 @@ pub async fn store(mailbox: &Mailbox<'_>, arrivals: Vec<Arrival>, day: Day) -> R
     }
     drop(waiting);
     for batch in batches {
-        stored.add(lock::locked(mailbox.cx, &mailbox.home.lock(), store_batch(mailbox, batch, day)).await?);
+        stored.add(lock::locked(mailbox.cx, &mailbox.home.lock(), store_batch(mailbox, batch, day, kept)).await?);
     }
     Ok(stored)
 }
@@ -151,7 +167,10 @@ struct Filed {
     received: Received,
 }
 
-async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day) -> Result<Stored, Error> {
+async fn store_batch(mailbox: &Mailbox<'_>, batch: Vec<Arrival>, day: Day, kept: KeptBy) -> Result<Stored, Error> {
+    if kept == KeptBy::Relay {
+        open_days::open(mailbox, day).await?;
+    }
     let mut desk = Desk::open(mailbox, day).await?;
     let messages: Vec<(Headers, &Arrival)> =
         batch.iter().map(|arrival| (transport_headers(arrival), arrival)).collect();
@@ -214,7 +233,9 @@ impl<'a> Desk<'a> {
         let seen = mailbox.seen().await?;
         let taken = names(mailbox, day).await?;
         let mut unfinished = Vec::new();
-        for other in days_in_spool(mailbox).await?.into_iter().filter(|other| *other != day) {
+        let mut may_return = days_in_spool(mailbox).await?;
+        may_return.append(&mut open_days::read(mailbox).await?);
+        for other in may_return.into_iter().filter(|other| *other != day) {
             unfinished.push((other, names(mailbox, other).await?));
         }
         Ok(Self { mailbox, filter: mailbox.filter(), keyring, seen, seal: mailbox.seal(), taken, unfinished, day })
@@ -228,7 +249,8 @@ impl<'a> Desk<'a> {
             // Transports change ids, dates and names; what was signed is what is kept.
             let told = headers.value("From").unwrap_or_default().to_owned();
             signed.apply(&mut headers);
-            if !told.is_empty() && !told.eq_ignore_ascii_case(signed.from.as_str()) {
+            let is_same = |from: &Address| told.eq_ignore_ascii_case(from.as_str());
+            if !told.is_empty() && !is_same(&signed.from) && !signed.from.uncertified().is_some_and(|it| is_same(&it)) {
                 headers.set("Via", &told);
             }
             if !self.filter.accepts(signed.from.as_str()) {

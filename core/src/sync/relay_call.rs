@@ -1,21 +1,25 @@
-//! Calls of a relay as effects.
+//! Calls of a relay as effects: those of version 1, and what they have in common with [version 2](super::version2_call).
 
 use crate::engine::cx::Cx;
 use crate::engine::effect::{Http, HttpAnswer, IoError, IoErrorKind};
 use crate::protocol::address::Address;
 use crate::protocol::config::RelayAccount;
+use crate::protocol::relay::version2::{self, Api};
 use crate::protocol::relay::{
-    self, ANSWER_LIMIT, AgentName, MESSAGES_LIMIT, Payload, Registered, RelayError, Reply, Request, ServerUrl, Token,
+    self, ANSWER_LIMIT, AgentName, MESSAGES_LIMIT, Registered, RelayError, Reply, Request, ServerUrl, Token,
 };
 
 /// How long a relay may take for a call.
-const CALL_TIMEOUT_MS: u64 = 30_000;
+pub(super) const CALL_TIMEOUT_MS: u64 = 30_000;
+
+/// How long it may take for a part of something large, a few MiB: enough for a slow line.
+pub(super) const PART_TIMEOUT_MS: u64 = 120_000;
 
 /// How long it may take to hand out an inbox: what it has handed out it has deleted, so giving up early loses messages.
 const FETCH_TIMEOUT_MS: u64 = 120_000;
 
 /// Makes a call and gives the answer, whatever its status.
-async fn call(
+pub(super) async fn call(
     cx: &Cx,
     server: &ServerUrl,
     request: Request,
@@ -37,12 +41,12 @@ fn unreachable(server: &ServerUrl, error: IoError) -> RelayError {
     RelayError::Unreachable { server: server.clone(), why }
 }
 
-fn reply(answer: &HttpAnswer) -> Reply<'_> {
+pub(super) fn reply(answer: &HttpAnswer) -> Reply<'_> {
     Reply { status: answer.status, headers: &answer.headers, body: &answer.body }
 }
 
 /// The token of an account.
-fn token(account: &RelayAccount) -> Result<&Token, RelayError> {
+pub(super) fn token(account: &RelayAccount) -> Result<&Token, RelayError> {
     account.token.as_ref().ok_or_else(|| RelayError::Unauthorized {
         server: account.server.clone(),
         said: "the config has no token for it".to_owned(),
@@ -53,8 +57,10 @@ fn token(account: &RelayAccount) -> Result<&Token, RelayError> {
 ///
 /// # Errors
 /// What the relay says, or that it cannot be reached.
-pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &Payload) -> Result<String, RelayError> {
-    let request = relay::send(&account.server, token(account)?, to, &payload.to_json());
+pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &str) -> Result<String, RelayError> {
+    // A relay of version 1 knows accounts by their names alone.
+    let to = to.uncertified().unwrap_or_else(|| to.clone());
+    let request = relay::send(&account.server, token(account)?, &to, payload);
     let answer = call(cx, &account.server, request, ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
     relay::parse_sent(&account.server, reply(&answer))
 }
@@ -101,4 +107,13 @@ pub async fn agents(cx: &Cx, server: &ServerUrl) -> Result<Vec<Address>, RelayEr
 pub async fn status(cx: &Cx, server: &ServerUrl) -> Result<Vec<(String, String)>, RelayError> {
     let answer = call(cx, server, relay::status(server), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
     relay::parse_status(server, reply(&answer))
+}
+
+/// Which API a relay speaks.
+///
+/// # Errors
+/// What the relay says, or that it cannot be reached.
+pub async fn api(cx: &Cx, server: &ServerUrl) -> Result<Api, RelayError> {
+    let answer = call(cx, server, relay::status(server), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    version2::parse_api(server, reply(&answer))
 }

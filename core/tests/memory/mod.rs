@@ -6,6 +6,7 @@ pub(crate) mod machine;
 pub(crate) mod play;
 pub(crate) mod relay;
 pub(crate) mod shell;
+pub(crate) mod version2;
 
 use std::collections::BTreeMap;
 

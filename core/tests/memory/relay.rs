@@ -1,4 +1,5 @@
-//! An AgentTalk relay in memory: accounts, inboxes that are deleted as they are handed out, and answers that a test scripts.
+//! An AgentTalk relay in memory, of version 1 (inboxes that are deleted as they are handed out) or 2 (see [`super::version2`]), with
+//! answers that a test scripts.
 
 use std::cell::{Ref, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -8,21 +9,25 @@ use azall_core::engine::effect::{Http, HttpAnswer, IoError, IoErrorKind};
 use serde_json::{Value, json};
 
 use super::MemoryHost;
+use super::version2::Version2;
 
-type Answered = Result<HttpAnswer, IoError>;
+pub(super) type Answered = Result<HttpAnswer, IoError>;
 
 /// A relay; clones are the same relay.
 #[derive(Clone, Default)]
 pub(crate) struct Relay(Rc<RefCell<State>>);
 
 #[derive(Default)]
-struct State {
-    tokens: BTreeMap<String, String>,
-    inboxes: BTreeMap<String, Vec<Value>>,
+pub(super) struct State {
+    pub(super) tokens: BTreeMap<String, String>,
+    pub(super) inboxes: BTreeMap<String, Vec<Value>>,
+    /// What it knows beside, if it speaks version 2.
+    pub(super) version2: Option<Version2>,
     scripts: BTreeMap<String, VecDeque<Answered>>,
     standing: BTreeMap<String, Answered>,
     requests: Vec<Http>,
     sent: u64,
+    cursor: u64,
 }
 
 /// The address that [`Relay::connect`] gives a lone relay.
@@ -42,6 +47,23 @@ impl Relay {
         Self::default()
     }
 
+    /// A relay that speaks version 2 as well.
+    pub(crate) fn of_version2() -> Self {
+        let relay = Self::default();
+        relay.speak_version2(true);
+        relay
+    }
+
+    /// Lets it learn version 2, or forget it.
+    pub(crate) fn speak_version2(&self, speaks: bool) {
+        self.0.borrow_mut().version2 = speaks.then(Version2::default);
+    }
+
+    /// Looks at what it has of version 2, or changes it.
+    pub(crate) fn version2<T>(&self, look: impl FnOnce(&mut Version2) -> T) -> T {
+        look(self.0.borrow_mut().version2.as_mut().unwrap())
+    }
+
     /// Makes an account as `register` would; its token.
     pub(crate) fn account(&self, name: &str) -> String {
         let token = format!("token-of-{name}");
@@ -51,7 +73,7 @@ impl Relay {
 
     /// Leaves a message for an account, as the relay will hand it out.
     pub(crate) fn hand_out(&self, to: &str, message: Value) {
-        self.0.borrow_mut().inboxes.entry(to.to_owned()).or_default().push(message);
+        self.0.borrow_mut().put(to, message);
     }
 
     /// The answer to the next call of this kind (`GET /messages`).
@@ -85,7 +107,7 @@ impl Relay {
     fn answer(&self, http: &Http, path: &str) -> Answered {
         let mut state = self.0.borrow_mut();
         state.requests.push(http.clone());
-        let call = format!("{} {path}", http.method);
+        let call = call_of(http);
         if let Some(answer) = state.scripts.get_mut(&call).and_then(VecDeque::pop_front) {
             return answer;
         }
@@ -97,7 +119,8 @@ impl Relay {
             "POST /send" => state.send(http),
             "GET /messages" => state.messages(http),
             "GET /agents" => as_json(200, &json!({"agents": state.tokens.keys().collect::<Vec<_>>()})),
-            "GET /status" => as_json(200, &json!({"server": "relay in memory"})),
+            "GET /status" => as_json(200, &state.status()),
+            _ if path.starts_with("/v2/") && state.version2.is_some() => state.answer_version2(http, path),
             _ => as_json(404, &json!({"error": "no such call"})),
         }
     }
@@ -122,10 +145,9 @@ impl State {
         if !self.tokens.contains_key(&to) {
             return as_json(404, &json!({"error": format!("Recipient '{to}' not found")}));
         }
-        self.sent += 1;
-        let id = format!("17417034{:05}_{from}_9f0c2b1a", self.sent);
+        let id = self.next_id(&from);
         let message = incoming(&id, &from, &to, body["payload"].as_str().unwrap());
-        self.inboxes.entry(to).or_default().push(message);
+        self.put(&to, message);
         as_json(200, &json!({"status": "sent", "message_id": id}))
     }
 
@@ -135,23 +157,47 @@ impl State {
         as_json(200, &json!({"agent": name, "count": messages.len(), "messages": messages}))
     }
 
-    fn account(&self, http: &Http) -> Option<String> {
+    /// Puts a message into an inbox.
+    pub(super) fn put(&mut self, to: &str, mut message: Value) {
+        self.cursor += 1;
+        message["cursor"] = json!(self.cursor.to_string());
+        self.inboxes.entry(to.to_owned()).or_default().push(message);
+    }
+
+    fn status(&self) -> Value {
+        let mut status = json!({"server": "relay in memory"});
+        if let Some(version2) = &self.version2 {
+            status["api"] = json!({"v1": true, "v2": true});
+            status["v2"] = version2.limits.clone();
+        }
+        status
+    }
+
+    pub(super) fn next_id(&mut self, from: &str) -> String {
+        self.sent += 1;
+        format!("17417034{:05}_{from}_9f0c2b1a", self.sent)
+    }
+
+    pub(super) fn account(&self, http: &Http) -> Option<String> {
         let bearer = http.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"))?;
         let token = bearer.1.strip_prefix("Bearer ")?;
         self.tokens.iter().find(|(_, known)| *known == token).map(|(name, _)| name.clone())
     }
 }
 
+/// The call without what differs from one to the next: the query, a blob's or an agent's name.
 fn call_of(http: &Http) -> String {
     let path = http.url.splitn(4, '/').nth(3).unwrap_or_default();
-    format!("{} /{path}", http.method)
+    let path = path.split('?').next().unwrap_or_default();
+    let kind = ["v2/blobs", "v2/agents"].into_iter().find(|kind| path.starts_with(kind)).unwrap_or(path);
+    format!("{} /{kind}", http.method)
 }
 
-fn body(http: &Http) -> Value {
+pub(super) fn body(http: &Http) -> Value {
     serde_json::from_slice(&http.body).unwrap()
 }
 
-fn unauthorized() -> Answered {
+pub(super) fn unauthorized() -> Answered {
     as_json(401, &json!({"error": "Invalid token"}))
 }
 

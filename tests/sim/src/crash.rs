@@ -2,7 +2,7 @@
 //! person would.
 
 use crate::choose::Chooser;
-use crate::plan::{AgentPlan, At, Fault, Plan, Task, Transport, What};
+use crate::plan::{AgentPlan, At, Fault, Plan, Task, Transport, Versions, What};
 use crate::world::World;
 
 /// Two agents, and what was done before the command that is to crash.
@@ -12,6 +12,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// How messages travel.
     pub transport: Transport,
+    /// Which API the relays speak.
+    pub versions: Versions,
     /// What the agents did before: who, and what.
     pub before: Vec<(usize, Task)>,
     /// Who runs the command.
@@ -33,6 +35,7 @@ impl Scenario {
         Self {
             name,
             transport: Transport::Relay,
+            versions: Versions::One,
             before: Vec::new(),
             agent: 0,
             task,
@@ -55,6 +58,7 @@ impl Scenario {
         let plan = Plan {
             seed,
             transport: self.transport,
+            versions: self.versions,
             durable_relays: true,
             machines,
             journaled: seed.is_multiple_of(2),
@@ -125,9 +129,37 @@ impl Scenario {
     }
 }
 
-/// Every command that changes something, in the situations that matter.
+/// Every command that changes something, in the situations that matter; those that talk to a relay also with one of version 2.
 #[must_use]
 pub fn scenarios() -> Vec<Scenario> {
+    let mut scenarios = of_version1();
+    scenarios.extend(of_version2());
+    scenarios
+}
+
+/// With relays of version 2. Attachments of 3,400 bytes are too large for a message there.
+fn of_version2() -> Vec<Scenario> {
+    let send = |size| Task::Send { to: vec![1], cc: Vec::new(), attach: vec![size] };
+    let answer = |size| Task::Send { to: vec![0], cc: Vec::new(), attach: vec![size] };
+    let scenario = |name, before: Vec<(usize, Task)>, task| Scenario {
+        versions: Versions::Two,
+        before,
+        ..Scenario::new(name, task)
+    };
+    let mut scenarios = vec![
+        scenario("send, version 2", vec![], send(40)),
+        scenario("send of a blob", vec![], send(85)),
+        Scenario { transport: Transport::TwoRelays, ..scenario("send over two relays, version 2", vec![], send(85)) },
+        scenario("inbox with waiting messages, version 2", vec![(1, answer(40)), (1, answer(30))], Task::Inbox),
+        scenario("inbox with a blob", vec![(1, answer(85)), (1, answer(40))], Task::Inbox),
+        scenario("daemon with waiting messages, version 2", vec![(1, answer(85)), (0, send(40))], Task::DaemonOnce),
+        scenario("daemon that listens", vec![(1, answer(40))], Task::Daemon(3_000)),
+    ];
+    scenarios.push(Scenario { fresh: true, ..scenario("register, version 2", vec![], Task::Register) });
+    scenarios
+}
+
+fn of_version1() -> Vec<Scenario> {
     let send = || Task::Send { to: vec![1], cc: Vec::new(), attach: vec![40] };
     let answer = || Task::Send { to: vec![0], cc: Vec::new(), attach: Vec::new() };
     let plain = Scenario::new;

@@ -2,7 +2,7 @@
 //! (Musuvathi and Qadeer 2007: few preemptions find most faults), and by chance beyond the bound.
 
 use crate::choose::{Chooser, List};
-use crate::plan::{AgentPlan, Lane, Plan, Task, Transport};
+use crate::plan::{AgentPlan, Lane, Plan, Task, Transport, Versions};
 use crate::random::Random;
 use crate::world::World;
 
@@ -17,6 +17,8 @@ pub struct Pair {
     pub tasks: [Task; 2],
     /// Whether the config came without a key.
     pub keyless: bool,
+    /// Which API the relay speaks.
+    pub versions: Versions,
 }
 
 /// What was tried.
@@ -40,6 +42,7 @@ impl Pair {
         let plan = Plan {
             seed: 1,
             transport: Transport::Relay,
+            versions: self.versions,
             durable_relays: true,
             machines: 2,
             journaled: true,
@@ -113,8 +116,15 @@ pub fn pairs() -> Vec<Pair> {
     let to_peer = || Task::Send { to: vec![1], cc: Vec::new(), attach: Vec::new() };
     let from_peer = || Task::Send { to: vec![0], cc: Vec::new(), attach: Vec::new() };
     let remember = || Task::Remember { title: Some("shared".to_owned()) };
-    let pair = |name, before: Vec<(usize, Task)>, tasks| Pair { name, before, tasks, keyless: false };
+    let pair =
+        |name, before: Vec<(usize, Task)>, tasks| Pair { name, before, tasks, keyless: false, versions: Versions::One };
+    let pair2 = |name, before, tasks| Pair { versions: Versions::Two, ..pair(name, before, tasks) };
+    let blob_from_peer = || Task::Send { to: vec![0], cc: Vec::new(), attach: vec![85] };
     vec![
+        pair2("send and daemon, version 2", vec![(1, from_peer()), (0, Task::Inbox)], [to_peer(), Task::DaemonOnce]),
+        pair2("inbox and inbox, version 2", vec![(1, from_peer()), (1, blob_from_peer())], [Task::Inbox, Task::Inbox]),
+        pair2("filter and daemon, version 2", vec![(1, from_peer())], [Task::BlockStranger, Task::DaemonOnce]),
+        pair2("two that listen", vec![(1, from_peer())], [Task::Daemon(3_000), Task::Daemon(3_000)]),
         pair("send and daemon", vec![(1, from_peer()), (0, Task::Inbox)], [to_peer(), Task::DaemonOnce]),
         pair("remember and remember", vec![(0, Task::Inbox)], [remember(), remember()]),
         pair("remember and inbox", vec![(1, from_peer())], [remember(), Task::Inbox]),

@@ -11,6 +11,7 @@
 //! | [`world`] | machines, agents and processes, one step at a time |
 //! | [`choose`] | who goes on next |
 //! | [`model`] | what must be true of trees of files |
+//! | [`version2`] | what a relay of version 2 does |
 //! | [`explore`] | many worlds; cutting down what fails |
 //! | [`crash`] | a crash after every step of a command |
 //! | [`interleave`] | two processes in every order |
@@ -37,4 +38,5 @@ mod process;
 pub mod random;
 pub mod relay;
 pub mod tasks;
+pub mod version2;
 pub mod world;

@@ -17,11 +17,13 @@ pub enum Mutation {
     LoseSpool,
     /// Puts every message into the inbox twice.
     DeliverTwice,
+    /// Acknowledges what a relay hands out before it is stored.
+    AckBeforeStore,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::AnswerBeforeWrite,
         Self::SkipFileSync,
         Self::SkipFolderSync,
@@ -29,5 +31,6 @@ impl Mutation {
         Self::ForgetSeen,
         Self::LoseSpool,
         Self::DeliverTwice,
+        Self::AckBeforeStore,
     ];
 }

@@ -3,6 +3,7 @@
 use azall_core::engine::effect::{Answer, Http, HttpAnswer, IoError, IoErrorKind};
 
 use crate::model::Log;
+use crate::mutation::Mutation;
 use crate::plan::What;
 use crate::process::Fetched;
 use crate::random::Random;
@@ -23,6 +24,8 @@ pub(crate) struct Network<'a> {
     pub(crate) now_ms: i64,
     /// The agents' addresses, by mailbox.
     pub(crate) addresses: &'a [String],
+    /// The promise that is broken, in tests of the simulator itself.
+    pub(crate) mutation: Option<Mutation>,
 }
 
 /// What comes back, and when.
@@ -109,10 +112,14 @@ impl Network<'_> {
             return None;
         }
         let effected = relay.call(http, now_ms, self.random);
-        if let Some((account, marker)) = &effected.taken
-            && let Some(mailbox) = self.mailbox(account)
+        if self.mutation == Some(Mutation::AckBeforeStore) && http.method == "GET" && http.url.contains("/v2/messages?")
         {
-            self.log.copied(marker, mailbox);
+            relay.ack_unstored(http, &effected.answer);
+        }
+        for (account, marker) in &effected.taken {
+            if let Some(mailbox) = self.mailbox(account) {
+                self.log.copied(marker, mailbox);
+            }
         }
         Some(effected)
     }

@@ -17,6 +17,17 @@ pub enum Transport {
     TwoRelays,
 }
 
+/// Which API the relays speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// Version 1, all the time.
+    One,
+    /// Version 2, all the time.
+    Two,
+    /// Now the one and now the other; version 2 at first.
+    Changing,
+}
+
 /// An agent.
 #[derive(Clone, Debug)]
 pub struct AgentPlan {
@@ -169,6 +180,10 @@ pub enum What {
     Jump(usize, i64),
     /// This relay crashes and is down for that many milliseconds.
     RelayCrash(usize, i64),
+    /// This relay is upgraded to version 2, or downgraded.
+    Speak(usize, bool),
+    /// The time of all blobs at this relay is over.
+    BlobsExpire(usize),
 }
 
 impl What {
@@ -194,6 +209,8 @@ impl What {
             Self::DiskRefuses => "disk refused",
             Self::Jump(..) => "clock jumped",
             Self::RelayCrash(..) => "relay crashed",
+            Self::Speak(..) => "relay changed version",
+            Self::BlobsExpire(_) => "blobs expired",
         }
     }
 }
@@ -205,6 +222,8 @@ pub struct Plan {
     pub seed: u64,
     /// How messages travel.
     pub transport: Transport,
+    /// Which API the relays speak.
+    pub versions: Versions,
     /// Whether relays keep what they hold when they crash.
     pub durable_relays: bool,
     /// How many machines.
@@ -253,10 +272,14 @@ impl Plan {
                 lanes.push(Lane { agent, tasks: vec![(random.between(0, 2_000), run)] });
             }
         }
-        let faults = faults(&mut Random::stream(seed, 2), lanes.len(), machines);
+        let mut faults = faults(&mut Random::stream(seed, 2), lanes.len(), machines);
+        let mut of_versions = Random::stream(seed, 4);
+        let versions = [Versions::One, Versions::Two, Versions::Two, Versions::Changing][of_versions.below(4)];
+        faults.extend(changes(&mut of_versions, versions));
         Self {
             seed,
             transport,
+            versions,
             durable_relays: random.chance(70),
             machines,
             journaled: random.chance(50),
@@ -335,6 +358,23 @@ fn faults(random: &mut Random, lanes: usize, machines: usize) -> Vec<Fault> {
         faults.push(Fault { at: At::Tick(random.number() % 6_000), what });
     }
     faults
+}
+
+/// What happens to relays of version 2 beside.
+fn changes(random: &mut Random, versions: Versions) -> Vec<Fault> {
+    let mut changes = Vec::new();
+    if versions == Versions::Changing {
+        for _ in 0..1 + random.below(4) {
+            let what = What::Speak(random.below(2), random.chance(50));
+            changes.push(Fault { at: At::Tick(random.number() % 6_000), what });
+        }
+    }
+    if versions != Versions::One {
+        for _ in 0..random.below(3) {
+            changes.push(Fault { at: At::Tick(random.number() % 6_000), what: What::BlobsExpire(random.below(2)) });
+        }
+    }
+    changes
 }
 
 fn of_request(random: &mut Random) -> What {

@@ -29,6 +29,8 @@ pub(crate) enum Flying {
     Unseen(Running),
     /// A request that was not sent yet.
     Request(EffectId, Http),
+    /// A request that a relay holds back until there is something, at most until that moment.
+    Held(EffectId, Http, i64),
     /// A request whose answer is on its way until that moment.
     Answer(EffectId, i64, Box<Answer>, Option<Fetched>),
 }
@@ -98,7 +100,7 @@ impl Process {
                 running.effect(),
                 Effect::WriteAtomic(_) | Effect::Append(_) | Effect::Rename(_) | Effect::Remove(_)
             ),
-            Flying::Request(..) | Flying::Answer(..) => false,
+            Flying::Request(..) | Flying::Held(..) | Flying::Answer(..) => false,
         };
         self.flying.iter().any(changes)
     }

@@ -17,7 +17,7 @@ use crate::host::{Progress, Roots, Running, Setting};
 use crate::model::{self, Log, Mailbox};
 use crate::mutation::Mutation;
 use crate::network::{Late, Network};
-use crate::plan::{At, Fault, Plan, Task, Transport, What};
+use crate::plan::{At, Fault, Plan, Task, Transport, Versions, What};
 use crate::process::{Flying, Polled, Process};
 use crate::random::Random;
 use crate::relay::Relay;
@@ -172,6 +172,7 @@ impl World {
         };
         let mut relays: Vec<Relay> =
             (0..relays).map(|at| Relay::new(&format!("http://127.0.0.1:{}", 8484 + at), plan.durable_relays)).collect();
+        relays.iter_mut().for_each(|relay| relay.speaks_2 = plan.versions != Versions::One);
         let disk = Disk::new(plan.journaled);
         let mut machines = vec![Machine { disk, skew_ms: 0 }; plan.machines];
         let mut agents = Vec::new();
@@ -310,8 +311,16 @@ impl World {
                         self.wake(track, machine);
                     }
                 }
+                What::Speak(relay, speaks_2) if relay < self.relays.len() => {
+                    self.relays[relay].speaks_2 = speaks_2;
+                    self.log.blobs_lost |= !speaks_2;
+                }
+                What::BlobsExpire(relay) if relay < self.relays.len() => {
+                    self.log.blobs_lost |= self.relays[relay].version2.expire_blobs();
+                }
                 What::RelayCrash(relay, ms) if relay < self.relays.len() => {
                     let until_ms = self.time_ms + ms;
+                    self.log.blobs_lost |= !self.relays[relay].durable;
                     for (account, lost) in self.relays[relay].crash(until_ms) {
                         if let Some(mailbox) = self.mailbox_of_account(&account) {
                             self.log.lose(&lost.marker, mailbox);
@@ -373,6 +382,7 @@ impl World {
             random: &mut self.happen,
             now_ms: self.time_ms,
             addresses: &addresses,
+            mutation: self.mutation,
         };
         call(&mut network)
     }
@@ -510,12 +520,23 @@ impl World {
                 continue;
             }
             for (index, flying) in process.flying.iter().enumerate() {
-                if !matches!(flying, Flying::Answer(_, due_ms, ..) if *due_ms > self.time_ms) {
+                let waits = match flying {
+                    Flying::Answer(_, due_ms, ..) => *due_ms > self.time_ms,
+                    Flying::Held(_, http, until_ms) => *until_ms > self.time_ms && self.is_held_back(http),
+                    _ => false,
+                };
+                if !waits {
                     ready.push((at, index));
                 }
             }
         }
         ready
+    }
+
+    /// Whether a relay has nothing yet for a request that waits.
+    fn is_held_back(&self, http: &azall_core::engine::effect::Http) -> bool {
+        let relay = self.relays.iter().find(|relay| http.url.starts_with(&relay.url));
+        relay.is_some_and(|relay| relay.down_until_ms <= self.time_ms && relay.holds_back(http))
     }
 
     /// Lets time pass until something can happen; false when nothing ever will.
@@ -537,7 +558,7 @@ impl World {
                     let skew_ms = self.machines[self.agents[track.agent].machine].skew_ms;
                     process.wake_ms.into_iter().for_each(|wake| consider(wake - skew_ms));
                     for flying in &process.flying {
-                        if let Flying::Answer(_, due_ms, ..) = flying {
+                        if let Flying::Answer(_, due_ms, ..) | Flying::Held(_, _, due_ms) = flying {
                             consider(*due_ms);
                         }
                     }
@@ -702,6 +723,15 @@ impl World {
                 if let Some((index, what)) = &fault {
                     self.meet(*index, what);
                 }
+                if let Some(ms) =
+                    crate::version2::waits_ms(&http).filter(|_| fault.is_none() && self.is_held_back(&http))
+                {
+                    let held = Flying::Held(id, http, self.time_ms + ms);
+                    if let Some((_, _, process)) = &mut self.tracks[track].current {
+                        process.flying[at] = held;
+                    }
+                    return true;
+                }
                 let response = self.network(|network| network.carry(&http, fault.as_ref().map(|(_, what)| what)));
                 let (after_ms, answer, fetched) = response.into_answer();
                 self.tell(|_| format!("lane {track} {} {} gives {answer:?}", http.method, http.url));
@@ -709,6 +739,15 @@ impl World {
                 let flying = Flying::Answer(id, due_ms, Box::new(answer), fetched);
                 if let Some((_, _, process)) = &mut self.tracks[track].current {
                     process.flying[at] = flying;
+                }
+                true
+            }
+            Flying::Held(id, http, _) => {
+                let (id, http) = (*id, http.clone());
+                let (after_ms, answer, _) = self.network(|network| network.carry(&http, None)).into_answer();
+                let due_ms = self.time_ms + after_ms;
+                if let Some((_, _, process)) = &mut self.tracks[track].current {
+                    process.flying[at] = Flying::Answer(id, due_ms, Box::new(answer), None);
                 }
                 true
             }
@@ -832,14 +871,18 @@ impl World {
                     self.wrong.push(format!("{}: a sync at rest failed: {error}", self.agents[agent].address));
                 }
             }
-            if round >= 2 && !self.has_outbox() {
+            if round >= 2 && !self.has_work() {
                 break;
             }
         }
     }
 
-    fn has_outbox(&self) -> bool {
-        let waits = |(path, _): (&String, &Vec<u8>)| path.contains("/outbox/") && path.ends_with(".txt");
+    /// Whether something waits to go out, or is not stored to its end.
+    fn has_work(&self) -> bool {
+        let waits = |(path, _): (&String, &Vec<u8>)| {
+            (path.contains("/outbox/") && path.ends_with(".txt"))
+                || (path.contains("/.spool/") && !path.ends_with(".damaged"))
+        };
         self.machines.iter().any(|machine| machine.disk.tree().iter().any(waits))
     }
 
@@ -920,7 +963,7 @@ impl World {
 fn name_of(flying: &Flying) -> &'static str {
     match flying {
         Flying::File(_, running) | Flying::Unseen(running) => running.effect().name(),
-        Flying::Request(..) => "Http",
+        Flying::Request(..) | Flying::Held(..) => "Http",
         Flying::Answer(..) => "answer",
     }
 }

@@ -122,6 +122,36 @@ impl Config {
         })
     }
 
+    /// Enters the token of an account: into the entry of `relays` or `agenttalk` that has it already, by server and address, else as a
+    /// new one.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn set_account(&mut self, server: &ServerUrl, address: &Address, token: &Token) -> Result<(), ConfigError> {
+        let account =
+            RelayAccount { server: server.clone(), token: Some(token.clone()), address: Some(address.clone()) };
+        // `agenttalk` tells no address: it is the agent's own.
+        let is_own = self.agent().same_as(address);
+        self.change(|map| {
+            let single =
+                map.get_mut("agenttalk").and_then(Value::as_object_mut).filter(|it| is_own && is_server(it, server));
+            if let Some(single) = single {
+                single.insert("token".to_owned(), json!(token.expose()));
+                return;
+            }
+            in_list(map, "relays", |relays| {
+                let is_it = |entry: &&mut Map<String, Value>| is_server(entry, server) && is_address(entry, address);
+                if let Some(known) = relays.iter_mut().filter_map(Value::as_object_mut).find(is_it) {
+                    fill(known, &account);
+                    return;
+                }
+                let mut entry = Map::new();
+                fill(&mut entry, &account);
+                relays.push(Value::Object(entry));
+            });
+        })
+    }
+
     /// Removes every account with this URL or address, from `relays` and from `agenttalk`. Answers how many there were.
     ///
     /// # Errors

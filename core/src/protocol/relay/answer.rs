@@ -10,7 +10,7 @@ use crate::protocol::text;
 /// The longest wait that a relay can ask for, in milliseconds: an hour.
 const LONGEST_WAIT_MS: u64 = 3_600_000;
 /// The longest refusal that is looked into: a relay says one sentence.
-const LONGEST_REFUSAL: usize = 64 << 10;
+pub(super) const LONGEST_REFUSAL: usize = 64 << 10;
 /// The most facts of a status that are kept.
 const MOST_FACTS: usize = 50;
 
@@ -26,7 +26,7 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
@@ -54,7 +54,11 @@ pub struct Health {
 /// # Errors
 /// [`RelayError`]; `NameTaken` and `Refused` ask for another name.
 pub fn parse_registered(server: &ServerUrl, reply: Reply<'_>) -> Result<Registered, RelayError> {
-    let answer = object(server, Call::Register, reply)?;
+    registered(server, &object(server, Call::Register, reply)?)
+}
+
+/// The account in the answer to a registration.
+pub(super) fn registered(server: &ServerUrl, answer: &Map<String, Value>) -> Result<Registered, RelayError> {
     let wrong = |what: &str| RelayError::WrongShape { server: server.clone(), what: what.to_owned() };
     let token = answer.get("api_token").and_then(Value::as_str).and_then(Token::parse);
     let address = answer.get("agent_address").and_then(Value::as_str).and_then(|text| Address::parse(text).ok());
@@ -143,7 +147,7 @@ pub fn parse_health(server: &ServerUrl, reply: Reply<'_>) -> Result<Health, Rela
 }
 
 /// The JSON object of a good answer.
-fn object(server: &ServerUrl, call: Call, reply: Reply<'_>) -> Result<Map<String, Value>, RelayError> {
+pub(super) fn object(server: &ServerUrl, call: Call, reply: Reply<'_>) -> Result<Map<String, Value>, RelayError> {
     if !(200..300).contains(&reply.status) {
         return Err(refusal(server, call, reply));
     }
@@ -159,7 +163,7 @@ fn not_json(server: &ServerUrl, reply: Reply<'_>) -> RelayError {
 }
 
 /// What a status other than success means.
-fn refusal(server: &ServerUrl, call: Call, reply: Reply<'_>) -> RelayError {
+pub(super) fn refusal(server: &ServerUrl, call: Call, reply: Reply<'_>) -> RelayError {
     let server = server.clone();
     let status = reply.status;
     let body = Some(reply.body).filter(|body| body.len() <= LONGEST_REFUSAL);
@@ -192,7 +196,7 @@ fn retry_after_ms(reply: &Reply<'_>) -> Option<u64> {
 }
 
 /// A text from outside as one short line.
-fn line(from_outside: &str, limit: usize) -> String {
+pub(super) fn line(from_outside: &str, limit: usize) -> String {
     text::strip(&text::for_terminal_line(text::prefix(from_outside, limit))).to_owned()
 }
 

@@ -48,6 +48,30 @@ pub enum RelayError {
         /// What it said.
         said: String,
     },
+    /// 507 to a blob: this account has stored as much as it may.
+    #[error("{server} has no more room for attachments of this account: {said}; it will be tried again")]
+    QuotaFull {
+        /// The relay.
+        server: ServerUrl,
+        /// What it said.
+        said: String,
+    },
+    /// 404 without a code to a call of version 2: the relay knows version 1 alone, or no longer version 2.
+    #[error("{server} does not know version 2 of AgentTalk; it will be asked again what it speaks")]
+    NotVersion2 {
+        /// The relay.
+        server: ServerUrl,
+    },
+    /// A challenge that was made for another server: whoever asks us to sign it wants the account there.
+    #[error(
+        "{server} asks to sign a challenge of another relay, {named}; no account was made: do not trust this server"
+    )]
+    ForeignChallenge {
+        /// The relay.
+        server: ServerUrl,
+        /// Whose challenge it is.
+        named: String,
+    },
     /// 429, 503: later.
     #[error("{server} is busy: {said}; it will be tried again")]
     Busy {

@@ -61,7 +61,7 @@ pub struct RelayMessage {
 
 impl RelayMessage {
     /// Reads one entry.
-    fn parse(raw: &str) -> Result<Self, String> {
+    pub(super) fn parse(raw: &str) -> Result<Self, String> {
         let mut entry = match parse_lenient(raw) {
             Ok(Value::Object(entry)) => entry,
             Ok(_) => return Err("it is no object".to_owned()),
@@ -136,6 +136,11 @@ impl<'a> Entries<'a> {
     fn of(mut scanner: Scanner<'a>) -> Self {
         let is_over = scanner.expect(b']').is_some();
         Self { scanner, is_over, is_complete: true }
+    }
+
+    /// Whether the list did not break off before its end, as far as it was looked at.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Steps over what follows an entry.
@@ -258,6 +263,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::payload::Content;
     use super::*;
 
     fn entries(body: &str) -> (Vec<&str>, bool) {
@@ -302,7 +308,7 @@ mod tests {
             ("1795392327798_alice_7accc2a3", "2026-11-23T00:07:10.845580")
         );
         assert_eq!((first.payload.subject.as_str(), first.payload.body.as_str()), ("H\u{e9}", "body \u{fc}"));
-        assert_eq!(first.payload.attachments[0].data, b"hello\xff\x00bin");
+        assert_eq!(first.payload.attachments[0].content, Content::Inline(b"hello\xff\x00bin".to_vec()));
         assert_eq!(list.messages[1].payload.subject, "obj");
         assert_eq!(list.damage, None);
     }

@@ -8,6 +8,7 @@ mod messages;
 mod payload;
 mod request;
 mod server;
+pub mod version2;
 
 pub use account::{AgentName, AgentNameError, Token};
 pub use answer::{
@@ -15,7 +16,7 @@ pub use answer::{
 };
 pub use error::{RelayError, SendOutcome};
 pub use messages::{BadMessage, MessageList, RelayMessage};
-pub use payload::{Attachment, Payload, PayloadProblem, UNTITLED};
+pub use payload::{Attachment, Content, Payload, PayloadProblem, UNTITLED};
 pub use request::{Call, Request, agents, health, messages, register, send, status};
 pub use server::{ServerUrl, UrlError};
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::messages::parse_lenient;
+use super::version2::{BlobName, BlobRef};
 
 /// The subject of a message that has none.
 pub const UNTITLED: &str = "(AgentTalk message)";
@@ -19,8 +20,17 @@ const MOST_PROBLEMS: usize = 20;
 pub struct Attachment {
     /// Its name, as the sender wrote it.
     pub name: String,
-    /// Its content.
-    pub data: Vec<u8>,
+    /// Its content, or where that is.
+    pub content: Content,
+}
+
+/// The content of an attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// In the message.
+    Inline(Vec<u8>),
+    /// In a blob of the relay that brings the message.
+    Blob(BlobRef),
 }
 
 /// A part of a payload that could not be read; the rest of it was.
@@ -30,7 +40,7 @@ pub enum PayloadProblem {
     /// `attachments` is no list.
     #[error("the message's attachments are no list and were left out")]
     NoList,
-    /// An attachment is no object with text `data`.
+    /// An attachment is no object with text `data`, and names no blob.
     #[error("attachment {index} ({name:?}) has no data and was left out")]
     NoData {
         /// Its place in the list, from 0.
@@ -96,7 +106,10 @@ impl Payload {
             fields.insert("from".to_owned(), json!(self.from));
         }
         if !self.attachments.is_empty() {
-            let entry = |a: &Attachment| json!({"name": a.name, "data": STANDARD.encode(&a.data)});
+            let entry = |a: &Attachment| match &a.content {
+                Content::Inline(data) => json!({"name": a.name, "data": STANDARD.encode(data)}),
+                Content::Blob(blob) => json!({"name": a.name, "blob": blob.name.to_string(), "size": blob.size}),
+            };
             fields.insert("attachments".to_owned(), self.attachments.iter().map(entry).collect());
         }
         // Not escaped to ASCII as the reference does it: that would more than double a Chinese text against the
@@ -126,11 +139,12 @@ impl Payload {
             let mut take = |name: &str| entry.get_mut(name).map(Value::take);
             let name =
                 take("name").map(into_text).filter(|name| !name.is_empty()).unwrap_or_else(|| UNNAMED.to_owned());
-            match take("data") {
-                Some(Value::String(data)) => match decode_base64(&data) {
-                    Ok(data) => self.attachments.push(Attachment { name, data }),
+            match (take("data"), blob_of(&entry)) {
+                (Some(Value::String(data)), _) => match decode_base64(&data) {
+                    Ok(data) => self.attachments.push(Attachment { name, content: Content::Inline(data) }),
                     Err(why) => self.report(PayloadProblem::NotBase64 { index, name, why }),
                 },
+                (_, Some(blob)) => self.attachments.push(Attachment { name, content: Content::Blob(blob) }),
                 _ => self.report(PayloadProblem::NoData { index, name }),
             }
         }
@@ -141,6 +155,12 @@ impl Payload {
             self.problems.push(problem);
         }
     }
+}
+
+/// The blob that an attachment names.
+fn blob_of(entry: &Value) -> Option<BlobRef> {
+    let name = BlobName::parse(entry.get("blob")?.as_str()?)?;
+    Some(BlobRef { name, size: entry.get("size")?.as_u64()? })
 }
 
 /// A field as text; what is of another type is kept as its JSON.
@@ -276,6 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn an_attachment_may_lie_in_a_blob() {
+        let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let of = |entry: &str| Payload::parse(&format!("{{\"attachments\": [{entry}]}}"));
+        let payload = of(&format!(r#"{{"name": "a", "blob": "{hash}", "size": 5}}"#));
+        let blob = BlobRef { name: BlobName::of(b"hello"), size: 5 };
+        assert_eq!(payload.attachments, [Attachment { name: "a".to_owned(), content: Content::Blob(blob) }]);
+        assert!(payload.to_json().ends_with(&format!(r#"[{{"name":"a","blob":"{hash}","size":5}}]}}"#)));
+        for bad in [
+            r#"{"name": "a", "blob": "../x", "size": 5}"#.to_owned(),
+            format!(r#"{{"name": "a", "blob": "{hash}"}}"#),
+            format!(r#"{{"name": "a", "blob": "{hash}", "size": -1}}"#),
+            format!(r#"{{"name": "a", "blob": "{}", "size": 5}}"#, hash.to_uppercase()),
+        ] {
+            assert_eq!(of(&bad).problems.len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
     fn base64_is_pythons() {
         for (text, bytes) in [
             ("aGk=", "hi"),
@@ -300,7 +338,7 @@ mod tests {
         let mut payload = Payload { subject: "H\u{e9}".to_owned(), body: "line\ntwo".to_owned(), ..Payload::default() };
         assert_eq!(payload.to_json(), "{\"subject\":\"H\u{e9}\",\"body\":\"line\\ntwo\"}");
         payload.from = "alice.agenttalk".to_owned();
-        payload.attachments.push(Attachment { name: "a.bin".to_owned(), data: vec![0, 255] });
+        payload.attachments.push(Attachment { name: "a.bin".to_owned(), content: Content::Inline(vec![0, 255]) });
         assert!(
             payload.to_json().ends_with(r#","from":"alice.agenttalk","attachments":[{"name":"a.bin","data":"AP8="}]}"#)
         );
@@ -315,7 +353,11 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read(subject in ".{1,20}", body: String, from: String, files in proptest::collection::vec((".{1,9}", any::<Vec<u8>>()), 0..3)) {
-            let attachments = files.into_iter().map(|(name, data)| Attachment { name, data }).collect();
+            let content = |data: Vec<u8>| match data.first() {
+                Some(0..100) => Content::Blob(BlobRef { name: BlobName::of(&data), size: data.len() as u64 }),
+                _ => Content::Inline(data),
+            };
+            let attachments = files.into_iter().map(|(name, data)| Attachment { name, content: content(data) }).collect();
             let payload = Payload { subject, body, from, attachments, problems: Vec::new() };
             prop_assert_eq!(Payload::parse(&payload.to_json()), payload);
         }

@@ -22,6 +22,8 @@ pub enum Call {
     Status,
     /// `GET /health`
     Health,
+    /// Any call of version 2, whose refusals say by a code what they mean.
+    Version2,
 }
 
 impl Call {
@@ -35,6 +37,7 @@ impl Call {
             Self::Agents => "/agents",
             Self::Status => "/status",
             Self::Health => "/health",
+            Self::Version2 => "/v2",
         }
     }
 }
@@ -42,7 +45,7 @@ impl Call {
 /// A complete HTTP request. `Debug` shows neither headers nor body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `GET` or `POST`.
+    /// `GET`, `POST`, `PUT` or `HEAD`.
     pub method: &'static str,
     /// The whole URL.
     pub url: String,
@@ -99,16 +102,21 @@ pub fn health(server: &ServerUrl) -> Request {
 }
 
 fn get(server: &ServerUrl, call: Call, token: Option<&Token>) -> Request {
-    Request { method: "GET", url: server.endpoint(call.path()), headers: headers(token, false), body: Vec::new() }
+    get_path(server, call.path(), token)
 }
 
 fn post(server: &ServerUrl, call: Call, token: Option<&Token>, body: &serde_json::Value) -> Request {
-    Request {
-        method: "POST",
-        url: server.endpoint(call.path()),
-        headers: headers(token, true),
-        body: body.to_string().into_bytes(),
-    }
+    post_path(server, call.path(), token, body.to_string())
+}
+
+/// Asks for a path, which begins with a slash.
+pub(super) fn get_path(server: &ServerUrl, path: &str, token: Option<&Token>) -> Request {
+    Request { method: "GET", url: server.endpoint(path), headers: headers(token, false), body: Vec::new() }
+}
+
+/// Posts JSON to a path, which begins with a slash.
+pub(super) fn post_path(server: &ServerUrl, path: &str, token: Option<&Token>, json: String) -> Request {
+    Request { method: "POST", url: server.endpoint(path), headers: headers(token, true), body: json.into_bytes() }
 }
 
 fn headers(token: Option<&Token>, has_body: bool) -> Vec<(String, String)> {

@@ -104,8 +104,15 @@ impl ServerUrl {
         if self.secure || self.loopback || insecure { Ok(()) } else { Err(UrlError::PlainHttp) }
     }
 
-    /// The URL of an endpoint: a constant of this module that begins with a slash.
-    pub(super) fn endpoint(&self, path: &'static str) -> String {
+    /// The host, and the port where it is not the usual one, as the `Host` header names them.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let rest = self.url.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    }
+
+    /// The URL of an endpoint: a path of this module's making that begins with a slash.
+    pub(super) fn endpoint(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 }

@@ -46,6 +46,12 @@ impl Filed {
     pub fn is_incoming(&self) -> bool {
         matches!(self.folder.as_str(), "inbox" | "held")
     }
+
+    /// Whether a notice stands in the place of an attachment: then nothing is learned from it.
+    #[must_use]
+    pub fn has_notice(&self) -> bool {
+        self.attachments.keys().any(|name| name.ends_with(".missing.txt"))
+    }
 }
 
 /// What a mailbox holds.
@@ -105,7 +111,7 @@ impl Contents {
             [".trust_token_pending"] => PendingToken::parse(bytes).map(|_| ()).map_err(text),
             [".keyring.json"] => self.keyring(bytes),
             [".used_nonces"] => self.used_nonces(bytes),
-            [".sync_state.json" | ".lock" | ".lock.takeover"] => {
+            [".sync_state.json" | ".relays.json" | ".open_days.json" | ".lock" | ".lock.takeover"] => {
                 serde_json::from_slice::<Value>(bytes).map(|_| ()).map_err(text)
             }
             [".spool", name] if name.ends_with(".damaged") => spool::decode(bytes).map(|_| ()).map_err(text),

@@ -8,12 +8,14 @@
 //! A message is known by its *marker*: a text of its own (`marker:17`) that is the first line of its body. Ids and file
 //! names differ between transports and copies; a marker does not.
 //!
-//! Three excuses are known, and all are counted by whoever carries the messages or sets the clocks, never guessed:
+//! Four excuses are known, and all are counted by whoever carries the messages or sets the clocks, never guessed:
 //! - **A relay lost it.** A relay of version 1 deletes what it hands out. A copy that it handed out in an answer which no
 //!   living client made durable, or held in memory when it crashed, is [lost](Log::lost); a recipient may go without a
 //!   message if *every* copy that any relay took for it was lost.
 //! - **The recipient's filter turned it away**: a pattern that matches the sender was, or may have been, in force at some
 //!   time after the message was sent ([`Block`]).
+//! - **A relay lost a blob**, or the clock was set so that its time seemed over: then a notice stands in the place of the attachment,
+//!   the message counts as one that somebody changed, and may be there once more, whole, by another relay.
 //! - **A neighbour dropped it and the clock was set.** What neighbours drop is found by the time of its last change, in the
 //!   inboxes of the last days. A message that was dropped before the clock was set forward by days, or while it showed a
 //!   time before the last look, may not be looked over: it is in the inbox and can be read, but carries no verdict, its key
@@ -127,6 +129,9 @@ pub struct Log {
     pub copies: BTreeMap<(String, usize), u64>,
     /// Disks of machines whose clock was set back, or forward by hours.
     pub clock_set: BTreeSet<usize>,
+    /// Whether a relay has lost blobs, or spoke version 1 alone for a while: then a message may be there with a notice in the
+    /// place of an attachment.
+    pub blobs_lost: bool,
     /// By marker and mailbox: how many of these copies a relay lost.
     pub lost: BTreeMap<(String, usize), u64>,
 }
@@ -214,7 +219,7 @@ fn check_keys(mailboxes: &[Mailbox], contents: &[files::Contents], log: &Log, wr
         // Blocked between its first and its second time, it is stored, and not learned from again.
         let is_blocked =
             |filed: &&Filed| log.blocks.iter().any(|block| block.mailbox == at && block.is_of(&filed.from));
-        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming());
+        let incoming = contents.filed.iter().filter(|filed| filed.is_incoming() && !filed.has_notice());
         let learned = incoming.filter(is_looked_over).filter(|filed| !is_blocked(filed));
         let keys: BTreeSet<&String> = learned.filter_map(|filed| filed.proven_key.as_ref()).collect();
         let unknown = keys.into_iter().filter(|key| !contents.keys.contains(*key));
