@@ -26,7 +26,8 @@ Tasks:
   setup                         install what the other tasks need into the cache
   run                           build azall and watch two agents exchange a signed message
   test                          every check and test, one summary at the end
-  bench [--runs N] [--quick]    azall against the reference client, in one table
+  bench [--quick]               azall against the reference client, in one table
+  bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
   sim [--seeds N] [--from S] [--minutes M] [--jobs J]
                                 simulated worlds: crashes, lost answers, jumping clocks (default: 10000 worlds)
