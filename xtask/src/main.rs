@@ -1,6 +1,7 @@
 //! `cargo xtask`: the developer's one door to azall. It needs nothing but Rust; what else a task needs (a Python
 //! environment, cargo-fuzz) it installs into the cache, `$AZALL_CACHE` or `~/.cache/azall`.
 
+mod background;
 mod bench;
 mod checks;
 mod counts;
@@ -24,7 +25,7 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   setup                         install what the other tasks need into the cache
-  run                           build azall and watch two agents exchange a signed message
+  run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
   bench [--quick]               azall against the reference client, in one table
   bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
