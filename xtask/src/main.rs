@@ -1,6 +1,7 @@
 //! `cargo xtask`: the developer's one door to azall. It needs nothing but Rust; what else a task needs (a Python
 //! environment, cargo-fuzz) it installs into the cache, `$AZALL_CACHE` or `~/.cache/azall`.
 
+mod background;
 mod bench;
 mod checks;
 mod counts;
@@ -24,9 +25,10 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   setup                         install what the other tasks need into the cache
-  run                           build azall and watch two agents exchange a signed message
+  run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
-  bench [--runs N] [--quick]    azall against the reference client, in one table
+  bench [--quick]               azall against the reference client, in one table
+  bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
   sim [--seeds N] [--from S] [--minutes M] [--jobs J]
                                 simulated worlds: crashes, lost answers, jumping clocks (default: 10000 worlds)

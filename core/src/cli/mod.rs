@@ -16,6 +16,7 @@ mod scripts;
 pub mod server;
 mod start;
 mod trust;
+pub mod up;
 mod words;
 
 use std::ffi::OsString;
@@ -29,6 +30,7 @@ use crate::protocol::text;
 use input::{Inputs, Source};
 use page::{Page, Show, Style};
 use server::ServerTask;
+use up::Up;
 
 /// The mailbox for AI agents that runs anywhere.
 #[derive(Debug, Parser)]
@@ -87,7 +89,7 @@ pub enum UsageError {
         give: &'static str,
     },
     /// A server was asked for where none can run.
-    #[error("this azall cannot serve; run `azall server` with the native one")]
+    #[error("this azall cannot serve; the native one can")]
     CannotServe,
 }
 
@@ -107,6 +109,8 @@ macro_rules! subcommands {
             $($(#[$attribute])* $name($arguments),)*
             /// Run a server: the AgentTalk relay
             Server(Box<server::ServerArgs>),
+            /// Run everything for one machine: a relay, an agent and its daemon
+            Up(up::UpArgs),
             /// Print the completions of a shell
             #[command(after_help = "Example:\n  azall completions bash > ~/.local/share/bash-completion/completions/azall")]
             Completions {
@@ -119,14 +123,14 @@ macro_rules! subcommands {
             fn sources(&self) -> Vec<Source> {
                 match self {
                     $(Self::$name(arguments) => arguments.sources(),)*
-                    Self::Server(_) | Self::Completions { .. } => Vec::new(),
+                    Self::Server(_) | Self::Up(_) | Self::Completions { .. } => Vec::new(),
                 }
             }
 
             fn command(self, inputs: &mut Inputs) -> Result<Command, UsageError> {
                 match self {
                     $(Self::$name(arguments) => arguments.command(inputs),)*
-                    Self::Server(_) => Err(UsageError::CannotServe),
+                    Self::Server(_) | Self::Up(_) => Err(UsageError::CannotServe),
                     Self::Completions { .. } => Err(UsageError::Missing { what: "a command", give: "one" }),
                 }
             }
@@ -344,10 +348,19 @@ impl Invocation {
         arguments.task().map(Some).map_err(|error| bad_usage(&error, self.json))
     }
 
+    /// What `azall up` asks of a host that can serve; `None` for every other command.
+    ///
+    /// # Errors
+    /// [`Exit`] with code 2 for arguments that make no sense.
+    pub fn up(&self) -> Result<Option<Up>, Exit> {
+        let Subcommands::Up(arguments) = &self.command else { return Ok(None) };
+        arguments.up().map(Some).map_err(|error| bad_usage(&error, self.json))
+    }
+
     /// The command, once its inputs are read.
     ///
     /// # Errors
-    /// [`Exit`] with code 2 for arguments that make no sense, and for `azall server`, which is no mailbox command.
+    /// [`Exit`] with code 2 for arguments that make no sense, and for `azall server` and `azall up`, which are no mailbox commands.
     pub fn into_command(self, mut inputs: Inputs) -> Result<Command, Exit> {
         self.command.command(&mut inputs).map_err(|error| bad_usage(&error, self.json))
     }

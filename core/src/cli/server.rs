@@ -84,6 +84,9 @@ pub struct ServerLimits {
     /// Bytes of all messages that wait for one agent [default: 5M]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub inbox_bytes: Option<u64>,
+    /// Messages that wait for one agent [default: 100000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub inbox_messages: Option<u32>,
     /// How long a message waits to be fetched [default: 48h]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub ttl: Option<u64>,

@@ -21,14 +21,19 @@ use crate::host::Host;
 use crate::http::HttpOptions;
 use crate::interrupt::Interrupt;
 use crate::roots::Roots;
-use crate::server;
+use crate::{server, up};
 
 /// Runs one command line and gives its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let ran = cli::parse(arguments).and_then(|invocation| match invocation.server_task()? {
-        Some(task) => serve(task, &invocation),
-        None => prepare(invocation).map(Prepared::run),
+    let ran = cli::parse(arguments).and_then(|invocation| {
+        if let Some(task) = invocation.server_task()? {
+            return serve(task, &invocation);
+        }
+        match invocation.up()? {
+            Some(up) => up::run(&up, &Runner::of(&invocation)?),
+            None => run_command(invocation),
+        }
     });
     ran.unwrap_or_else(|exit| leave(&exit))
 }
@@ -78,23 +83,15 @@ fn serve(task: ServerTask, invocation: &Invocation) -> Result<u8, Exit> {
     server::run(task, folder, manner.verbose, manner.json).map(|()| 0).map_err(|why| manner.failed(&why))
 }
 
-/// A command with all that it needs before it starts.
-struct Prepared {
-    command: Command,
-    config_path: PathBuf,
-    manner: Manner,
-}
-
-/// Reads what the command line names.
-fn prepare(invocation: Invocation) -> Result<Prepared, Exit> {
-    let manner = Manner::of(&invocation);
-    let config_path = config_path(&invocation, manner)?;
+/// Reads what the command line names, runs the command, and prints what it gives.
+fn run_command(invocation: Invocation) -> Result<u8, Exit> {
+    let runner = Runner::of(&invocation)?;
     let mut inputs = Vec::new();
     for source in invocation.sources() {
-        inputs.push(read_input(source, manner)?);
+        inputs.push(read_input(source, runner.manner)?);
     }
     let command = invocation.into_command(Inputs::new(inputs))?;
-    Ok(Prepared { command, config_path, manner })
+    runner.outcome(command).map(|outcome| finish(&outcome, runner.manner))
 }
 
 /// The config file, which need not be there.
@@ -134,35 +131,84 @@ fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-impl Prepared {
-    fn run(self) -> u8 {
-        let manner = self.manner;
-        match self.outcome() {
-            Ok(outcome) => finish(&outcome, manner),
-            Err(error) => leave(&Exit::of(&error, manner.json, manner.color_of_notices)),
-        }
+/// Runs commands over one config file, until told to stop.
+pub(crate) struct Runner {
+    config_path: PathBuf,
+    manner: Manner,
+    interrupt: Interrupt,
+}
+
+impl Runner {
+    fn of(invocation: &Invocation) -> Result<Self, Exit> {
+        let manner = Manner::of(invocation);
+        let config_path = config_path(invocation, manner)?;
+        let interrupt =
+            Interrupt::on_signals().map_err(|error| manner.failed(&format!("catching signals: {error}")))?;
+        Ok(Self { config_path, manner, interrupt })
     }
 
-    fn outcome(self) -> Result<Outcome, Error> {
-        let manner = self.manner;
-        let interrupt = Interrupt::on_signals().map_err(|error| host_error("catching signals", &error))?;
-        let folder = self.config_path.parent().unwrap_or(Path::new("/")).to_owned();
-        let file_name = self.config_path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let config_file = RelPath::parse(file_name)?;
+    /// The config file.
+    pub(crate) fn config_path(&self) -> &Path {
+        &self.config_path
+    }
 
-        // The config names the other folders, so it is read through its own alone.
-        let host = open_host(&folder, &folder, interrupt.clone())?;
+    /// The folder that it lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.config_path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Whether to print one JSON document.
+    pub(crate) fn json(&self) -> bool {
+        self.manner.json
+    }
+
+    /// Whether to say more.
+    pub(crate) fn verbose(&self) -> bool {
+        self.manner.verbose
+    }
+
+    /// A failure of this host.
+    pub(crate) fn failed(&self, why: &str) -> Exit {
+        self.manner.failed(why)
+    }
+
+    /// The config as it is now.
+    pub(crate) fn opened(&self) -> Result<Opened, Exit> {
+        self.config_file().and_then(|file| self.open(&file)).map_err(|error| self.exit(&error))
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn outcome(&self, command: Command) -> Result<Outcome, Exit> {
+        self.start(command).map_err(|error| self.exit(&error))
+    }
+
+    fn exit(&self, error: &Error) -> Exit {
+        Exit::of(error, self.manner.json, self.manner.color_of_notices)
+    }
+
+    fn config_file(&self) -> Result<RelPath, Error> {
+        let name = self.config_path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        Ok(RelPath::parse(name)?)
+    }
+
+    /// The config names the other folders, so it is read through its own alone.
+    fn open(&self, config_file: &RelPath) -> Result<Opened, Error> {
+        let host = open_host(self.folder(), self.folder(), self.interrupt.clone())?;
         let agent = std::env::var("AGENTAZALL_AGENT").ok();
-        let config_shown = self.config_path.display().to_string();
-        let opened: Opened = run_op(session::open(config_file.clone(), agent), &host, manner)
-            .map_err(|error| session::open_error(error, &config_shown))?;
+        run_op(session::open(config_file.clone(), agent), &host, self.manner)
+            .map_err(|error| session::open_error(error, &self.config_path.display().to_string()))
+    }
 
-        let mailboxes = std::path::absolute(folder.join(opened.config.mailbox_dir()))
+    fn start(&self, command: Command) -> Result<Outcome, Error> {
+        let config_file = self.config_file()?;
+        let opened = self.open(&config_file)?;
+        let mailboxes = std::path::absolute(self.folder().join(opened.config.mailbox_dir()))
             .map_err(|error| host_error("finding the mailboxes folder", &error))?;
         let mailboxes = lexically_plain(&mailboxes);
-        let host = open_host(&folder, &mailboxes, interrupt)?;
+        let host = open_host(self.folder(), &mailboxes, self.interrupt.clone())?;
+        let config_shown = self.config_path.display().to_string();
         let context = Context { opened, config_file, config_shown, mailboxes_shown: mailboxes.display().to_string() };
-        run_op(command::start(self.command, context), &host, manner)
+        run_op(command::start(command, context), &host, self.manner)
     }
 }
 

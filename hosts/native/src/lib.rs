@@ -17,3 +17,4 @@ pub mod roots;
 pub mod script;
 mod server;
 mod system;
+mod up;

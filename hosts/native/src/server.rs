@@ -12,7 +12,7 @@ use azall_relay::server::{Server, told_to_stop};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The data folder, from the config file's folder.
-const DATA_DIR: &str = "data/relay";
+pub(crate) const DATA_DIR: &str = "data/relay";
 
 /// Does what is asked, to its end. `folder` is the config file's.
 ///
@@ -74,7 +74,7 @@ fn tell(server: &Server, json: bool) -> Result<(), String> {
 }
 
 /// Prints a result. A reader that has gone away does not stop a server.
-fn say(json: bool, document: &serde_json::Value, text: &str) -> Result<(), String> {
+pub(crate) fn say(json: bool, document: &serde_json::Value, text: &str) -> Result<(), String> {
     let text = if json { document.to_string() } else { text.to_owned() };
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -109,6 +109,7 @@ fn relay_limits(given: &ServerLimits) -> Limits {
         store.message_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     number(&mut store.inbox_bytes, given.inbox_bytes);
+    store.inbox_messages = given.inbox_messages.unwrap_or(store.inbox_messages);
     time(&mut store.message_ttl, given.ttl);
     number(&mut store.blob_bytes, given.blob_bytes);
     number(&mut store.blob_account_bytes, given.blob_account_bytes);
@@ -119,7 +120,7 @@ fn relay_limits(given: &ServerLimits) -> Limits {
 }
 
 /// Every connection is a file: as many as the system allows this process.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
