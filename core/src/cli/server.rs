@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::protocol::relay::ServerUrl;
+
 use super::UsageError;
 
 /// The servers that are built in.
@@ -46,6 +48,9 @@ pub(crate) struct ServerArgs {
     /// The port; 0 for any that is free [default: 8484, or the next one that is free]
     #[arg(long)]
     port: Option<u16>,
+    /// The host that clients reach it by, as in its URL: no other relay can then use a signature meant for this one here
+    #[arg(long, value_name = "NAME[:PORT]", value_parser = host)]
+    host: Option<String>,
     /// Where everything is kept [default: data/relay beside the config file]
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<String>,
@@ -180,6 +185,8 @@ pub struct Serve {
     pub bind: IpAddr,
     /// The port that was asked for; the default one may give way to the next that is free.
     pub port: Option<u16>,
+    /// The host that clients reach it by.
+    pub host: Option<String>,
     /// The data folder, if it is not the usual one.
     pub data_dir: Option<String>,
     /// Whether to keep everything in memory.
@@ -222,6 +229,7 @@ impl ServerArgs {
         Ok(ServerTask::Serve(Box::new(Serve {
             bind: self.bind,
             port: self.port,
+            host: self.host.clone(),
             data_dir: self.data_dir.clone(),
             memory: self.memory,
             tls,
@@ -229,6 +237,12 @@ impl ServerArgs {
             limits: self.limits.clone(),
         })))
     }
+}
+
+/// A host as it stands in a URL, with a port or without.
+fn host(text: &str) -> Result<String, String> {
+    let url = ServerUrl::parse(&format!("https://{text}")).map_err(|error| error.to_string())?;
+    Ok(url.authority().to_owned())
 }
 
 /// A number of bytes: `1000`, `256K`, `5M`, `2G`.
@@ -280,10 +294,11 @@ mod tests {
         assert_eq!((plain.port, plain.data_dir, plain.memory, plain.tls), (None, None, false, Tls::None));
         assert_eq!(plain.limits, ServerLimits::default());
         let asked = serve(
-            "azall server --bind :: --port 0 --data-dir d --tls-self-signed --log json --ttl 7d --inbox-bytes 1G",
+            "azall server --bind :: --port 0 --data-dir d --tls-self-signed --host Relay.Example --log json --ttl 7d --inbox-bytes 1G",
         );
         assert!(asked.bind.is_unspecified());
         assert_eq!((asked.port, asked.data_dir.as_deref(), asked.tls), (Some(0), Some("d"), Tls::SelfSigned));
+        assert_eq!(asked.host.as_deref(), Some("relay.example"));
         assert_eq!((asked.limits.ttl, asked.limits.inbox_bytes), (Some(604_800), Some(1 << 30)));
         let files = serve("azall server --tls-cert c.pem --tls-key k.pem").tls;
         assert_eq!(files, Tls::Files { cert: "c.pem".to_owned(), key: "k.pem".to_owned() });

@@ -84,7 +84,7 @@ pub(crate) fn say(json: bool, document: &serde_json::Value, text: &str) -> Resul
 }
 
 fn options(serve: Serve, data_dir: impl Fn(Option<String>) -> PathBuf) -> Options {
-    let Serve { bind, port, data_dir: given, memory, tls, limits, .. } = serve;
+    let Serve { bind, port, host, data_dir: given, memory, tls, limits, .. } = serve;
     Options {
         bind,
         port: port.map_or(Port::Default, Port::Fixed),
@@ -96,6 +96,7 @@ fn options(serve: Serve, data_dir: impl Fn(Option<String>) -> PathBuf) -> Option
             Tls::Files { cert, key } => TlsSource::Files { cert: cert.into(), key: key.into() },
             Tls::SelfSigned => TlsSource::SelfSigned,
         },
+        host,
         limits: relay_limits(&limits),
     }
 }

@@ -26,6 +26,9 @@ pub struct Options {
     pub memory: bool,
     /// Where the certificate comes from.
     pub tls: TlsSource,
+    /// The name, and the port where it is not the usual one, by which clients reach the relay. Known, nobody can get an account
+    /// here with a signature that was meant for another relay.
+    pub host: Option<String>,
     /// What is allowed.
     pub limits: Limits,
 }
@@ -46,6 +49,7 @@ impl Options {
             data_dir: None,
             memory: true,
             tls: TlsSource::None,
+            host: None,
             limits: Limits::default(),
         }
     }

@@ -113,7 +113,7 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
         let url = url(address, acceptor.is_some());
         let (stopping, stops) = watch::channel(false);
-        let relay = Arc::new(Relay::new(store, options.limits, url.clone(), stops)?);
+        let relay = Arc::new(Relay::new(store, options.limits, url.clone(), options.host, stops)?);
         let control = data_dir.filter(|_| !options.memory).and_then(|dir| Control::listen(dir, &relay));
         let info = data_dir.map(|dir| ServerInfo::write(dir, address, &url)).transpose();
         let info = info.map_err(|(path, source)| ServeError::File { path, source })?;

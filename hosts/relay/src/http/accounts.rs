@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use azall_core::protocol::id::Fingerprint;
 use base64::Engine as _;
@@ -25,6 +26,9 @@ use crate::store::{Agent, AgentName};
 /// What a signature for a registration begins with. 0xFF is never part of UTF-8 text, so that no signed message passes for it.
 const SIGNED: &[u8] = b"\xffagentazall relay register 2\n";
 
+/// The longest host that a challenge names: with it a challenge has at most 200 characters.
+const LONGEST_HOST: usize = 100;
+
 /// A challenge.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ChallengeAnswer {
@@ -35,9 +39,23 @@ pub(crate) struct ChallengeAnswer {
 /// Makes a challenge for a registration, good once, within five minutes.
 #[utoipa::path(post, path = "/v2/challenge", tag = "Accounts", responses(
     (status = 200, description = "The challenge", body = ChallengeAnswer)))]
-pub(crate) async fn challenge(State(relay): App) -> Result<Response, Failure> {
+pub(crate) async fn challenge(State(relay): App, headers: HeaderMap) -> Result<Response, Failure> {
     let issued = relay.once.issue(Purpose::Challenge, 0, now_ms()).map_err(super::no_randomness)?;
-    Ok(json(StatusCode::OK, &ChallengeAnswer { challenge: issued.text, expires_ms: issued.expires_ms }))
+    let challenge = match host(&relay, &headers) {
+        Some(host) => format!("{}@{host}", issued.text),
+        None => issued.text,
+    };
+    Ok(json(StatusCode::OK, &ChallengeAnswer { challenge, expires_ms: issued.expires_ms }))
+}
+
+/// The host that this relay is to whoever asks: the one that the operator named, else the one that the request names. Who signs a
+/// challenge sees in it which relay the signature is for.
+fn host<'a>(relay: &'a Relay, headers: &'a HeaderMap) -> Option<&'a str> {
+    let asked = || headers.get(HOST)?.to_str().ok();
+    let is_plain = |host: &&str| {
+        (1..=LONGEST_HOST).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
+    };
+    relay.host.as_deref().or_else(asked).filter(is_plain)
 }
 
 /// A request for an account that owns a key.
@@ -71,7 +89,7 @@ pub(crate) struct RegisterWithKey<'a> {
 pub(crate) async fn register(State(relay): App, request: Request) -> Result<Response, Failure> {
     let (head, body) = request.into_parts();
     let read = body::read(&head.headers, body, relay.small_body()).await?;
-    let (name, key) = proven(&relay, &body::parse(&read.bytes)?)?;
+    let (name, key) = proven(&relay, host(&relay, &head.headers), &body::parse(&read.bytes)?)?;
     let registered = relay.store.register(name, Some(key)).await.map_err(register_failed)?;
     let mut account = Account::new(&relay, &head.headers, &name, &registered);
     account.fingerprint = Some(Fingerprint::of_key(&key).to_string());
@@ -83,7 +101,11 @@ pub(crate) async fn register(State(relay): App, request: Request) -> Result<Resp
 }
 
 /// The name and the key, once the signature proves that the key's owner asks.
-fn proven(relay: &Relay, asked: &RegisterWithKey<'_>) -> Result<(AgentName, [u8; 32]), Failure> {
+fn proven(
+    relay: &Relay,
+    host: Option<&str>,
+    asked: &RegisterWithKey<'_>,
+) -> Result<(AgentName, [u8; 32]), Failure> {
     let bad = |code, error: &'static str| Failure::new(StatusCode::BAD_REQUEST, code, error);
     let name = address::new_name(&asked.agent_name)?;
     let key = bytes::<32>(&asked.public_key).and_then(|key| VerifyingKey::from_bytes(&key).ok());
@@ -91,7 +113,8 @@ fn proven(relay: &Relay, asked: &RegisterWithKey<'_>) -> Result<(AgentName, [u8;
     let key = key.filter(|key| !key.is_weak());
     let key = key.ok_or_else(|| bad("bad_key", "public_key must be an Ed25519 key, base64 of 32 bytes"))?;
     let bad_challenge = || bad("bad_challenge", "the challenge was used already, is too old, or is not of this relay");
-    if !relay.once.is_good(Purpose::Challenge, &asked.challenge, now_ms()) {
+    let (once, named) = asked.challenge.split_once('@').map_or((&*asked.challenge, None), |(once, host)| (once, Some(host)));
+    if named != host || !relay.once.is_good(Purpose::Challenge, once, now_ms()) {
         return Err(bad_challenge());
     }
     let signed = [SIGNED, name.as_str().as_bytes(), b"\n", asked.challenge.as_bytes(), b"\n"].concat();
@@ -102,7 +125,7 @@ fn proven(relay: &Relay, asked: &RegisterWithKey<'_>) -> Result<(AgentName, [u8;
         return Err(Failure::new(StatusCode::FORBIDDEN, "bad_signature", error));
     }
     // Only who could use it uses it up.
-    relay.once.redeem(Purpose::Challenge, &asked.challenge, now_ms()).ok_or_else(bad_challenge)?;
+    relay.once.redeem(Purpose::Challenge, once, now_ms()).ok_or_else(bad_challenge)?;
     Ok((name, key.to_bytes()))
 }
 

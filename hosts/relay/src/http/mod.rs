@@ -58,6 +58,8 @@ pub(crate) struct Relay {
     /// The URL for clients that do not say by which they came.
     url: String,
     is_tls: bool,
+    /// The host that clients reach the relay by, where the operator says it.
+    host: Option<String>,
     started: Instant,
     memory: Memory,
     pages: Semaphore,
@@ -81,6 +83,7 @@ impl Relay {
         store: Store,
         limits: Limits,
         url: String,
+        host: Option<String>,
         stopping: watch::Receiver<bool>,
     ) -> Result<Self, getrandom::Error> {
         let connections = Connections::new(limits.connections, limits.connections_per_address);
@@ -91,6 +94,7 @@ impl Relay {
             settling: Settling::default(),
             is_tls: url.starts_with("https:"),
             url,
+            host,
             started: Instant::now(),
             memory: Memory::new(limits.memory_bytes, MEMORY_TURN),
             pages: Semaphore::new(PAGES_AT_ONCE),
