@@ -1,4 +1,4 @@
-//! What relays have. One of version 2 keeps a message until it is acknowledged, which is when it is [stored](super::collect). One
+//! What relays have. One of version 2 keeps a message until it is acknowledged, which is when it is stored (`collect`). One
 //! of version 1 deletes what it hands out, so its answer is made durable as it came before a single message of it is looked
 //! at; whatever crashes then, the next cycle goes on from the spool.
 

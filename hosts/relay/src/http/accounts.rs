@@ -101,11 +101,7 @@ pub(crate) async fn register(State(relay): App, request: Request) -> Result<Resp
 }
 
 /// The name and the key, once the signature proves that the key's owner asks.
-fn proven(
-    relay: &Relay,
-    host: Option<&str>,
-    asked: &RegisterWithKey<'_>,
-) -> Result<(AgentName, [u8; 32]), Failure> {
+fn proven(relay: &Relay, host: Option<&str>, asked: &RegisterWithKey<'_>) -> Result<(AgentName, [u8; 32]), Failure> {
     let bad = |code, error: &'static str| Failure::new(StatusCode::BAD_REQUEST, code, error);
     let name = address::new_name(&asked.agent_name)?;
     let key = bytes::<32>(&asked.public_key).and_then(|key| VerifyingKey::from_bytes(&key).ok());
@@ -113,7 +109,8 @@ fn proven(
     let key = key.filter(|key| !key.is_weak());
     let key = key.ok_or_else(|| bad("bad_key", "public_key must be an Ed25519 key, base64 of 32 bytes"))?;
     let bad_challenge = || bad("bad_challenge", "the challenge was used already, is too old, or is not of this relay");
-    let (once, named) = asked.challenge.split_once('@').map_or((&*asked.challenge, None), |(once, host)| (once, Some(host)));
+    let (once, named) =
+        asked.challenge.split_once('@').map_or((&*asked.challenge, None), |(once, host)| (once, Some(host)));
     if named != host || !relay.once.is_good(Purpose::Challenge, once, now_ms()) {
         return Err(bad_challenge());
     }

@@ -1,7 +1,7 @@
 //! What a relay keeps: accounts, the messages in their inboxes, and blobs.
 //!
-//! One thread writes ([`writer`]); whatever waits for it goes into one commit, and is answered when that is on disk. Reads
-//! never wait for it. Accounts and the counters of inboxes lie in memory too ([`accounts`], [`inboxes`]); messages do not.
+//! One thread writes (`writer`); whatever waits for it goes into one commit, and is answered when that is on disk. Reads
+//! never wait for it. Accounts and the counters of inboxes lie in memory too (`accounts`, `inboxes`); messages do not.
 
 mod accounts;
 mod backup;

@@ -2,7 +2,7 @@
 //!
 //! A commit is one frame, written with one call and made durable by one `fdatasync` into room that was reserved before.
 //! Nothing is written twice, but what still lives in a segment most of which is dead: that is copied together with others
-//! of its kind, in the background, and the old segments are removed ([`clean`]).
+//! of its kind, in the background, and the old segments are removed (`clean`).
 //!
 //! The files are named by numbers that count up, and begin with the first one and the last one that they stand for, so that
 //! a missing one is noticed. At the start all are read and verified. A frame that is cut off at the very end was never
