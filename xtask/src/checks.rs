@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check and test. A failure does not end the run, so that one run shows everything.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use crate::counts::Counts;
 use crate::error::Result;
 use crate::python::Environment;
 use crate::report;
+use crate::wasm::Toolchain;
 use crate::workspace::Workspace;
 
 const MEND_COMPONENT: &str = "install the component (rustup component add rustfmt clippy)";
@@ -38,8 +40,10 @@ fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
     let mut doc = workspace.cargo(["doc", "--workspace", "--all-features", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "--deny warnings");
     checks.step("cargo doc", doc, none, MEND_CARGO);
-    let all = ["test", "--workspace", "--all-features", "--exclude", "azall-sim", "--no-fail-fast"];
-    checks.step("cargo test", workspace.cargo(all), tests, MEND_CARGO);
+    let mut all = workspace.cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    // Tested in release below: a compiler built without optimization takes ten times as long.
+    all.args(["--exclude", "azall-sim", "--exclude", "azall-sandbox"]);
+    checks.step("cargo test", all, tests, MEND_CARGO);
     // Thousands of crashes: unoptimized they take ten times as long as the compiler.
     let worlds = ["test", "--release", "--package", "azall-sim", "--no-fail-fast"];
     checks.step("simulated worlds", workspace.cargo(worlds), tests, MEND_CARGO);
@@ -49,20 +53,55 @@ fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
 
 fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut Checks) {
     let none: Count = |_| Counts::default();
-    let interop = workspace.interop();
-    let module = |module, args: &[&'static str]| environment.module(&interop, module, args.iter().copied());
-    checks.step("ruff format", module("ruff", &["format", "--check", "--no-cache", "."]), none, MEND_SETUP);
-    checks.step("ruff", module("ruff", &["check", "--no-cache", "."]), none, MEND_SETUP);
-    let mut mypy = module("mypy", &["--strict", "--cache-dir"]);
-    mypy.arg(workspace.cache.join("mypy")).arg(".");
-    checks.step("mypy", mypy, none, MEND_SETUP);
-    if checks.step("build azall", workspace.build_azall(), none, MEND_CARGO) {
-        let mut pytest = module("pytest", &["-q", "--durations=5", "-p", "no:cacheprovider"]);
-        pytest.env("AZALL_BIN", workspace.azall());
-        checks.step("interop", pytest, Counts::of_pytest, MEND_SETUP);
-    } else {
-        checks.could_not("interop", "there is no azall binary to test");
+    for (name, folder) in [("interop", workspace.interop()), ("scenarios", workspace.scenarios())] {
+        let module = |module, args: &[&'static str]| environment.module(&folder, module, args.iter().copied());
+        let format = module("ruff", &["format", "--check", "--no-cache", "."]);
+        checks.step(&format!("ruff format, {name}"), format, none, MEND_SETUP);
+        checks.step(&format!("ruff, {name}"), module("ruff", &["check", "--no-cache", "."]), none, MEND_SETUP);
+        let mut mypy = module("mypy", &["--strict", "--cache-dir"]);
+        mypy.arg(workspace.cache.join("mypy")).arg(".");
+        checks.step(&format!("mypy, {name}"), mypy, none, MEND_SETUP);
     }
+    if !checks.step("build azall", workspace.build_azall(), none, MEND_CARGO) {
+        checks.could_not("interop", "there is no azall binary to test");
+        checks.could_not("scenarios", "there is no azall binary to test");
+        return;
+    }
+    let pytest = |folder: &Path| {
+        let mut pytest = environment.module(folder, "pytest", ["-q", "--durations=5", "-p", "no:cacheprovider"]);
+        pytest.env("AZALL_BIN", workspace.azall());
+        pytest
+    };
+    checks.step("interop", pytest(&workspace.interop()), Counts::of_pytest, MEND_SETUP);
+    match build_wasm(workspace, checks) {
+        Some(module) => {
+            let mut scenarios = pytest(&workspace.scenarios());
+            scenarios.env("AZALL_WASM", module).env("AZALL_SANDBOX", workspace.sandbox());
+            checks.step("scenarios", scenarios, Counts::of_pytest, MEND_SETUP);
+        }
+        None => checks.could_not("scenarios", "there is no azall.wasm to test, or nothing to run it"),
+    }
+}
+
+/// `azall.wasm`, and the sandbox to run it in.
+fn build_wasm(workspace: &Workspace, checks: &mut Checks) -> Option<PathBuf> {
+    let none: Count = |_| Counts::default();
+    let toolchain = match Toolchain::ensure() {
+        Ok(toolchain) => toolchain,
+        Err(error) => {
+            checks.could_not("WebAssembly targets", &error.to_string());
+            return None;
+        }
+    };
+    let is_built = checks.step("build azall.wasm", toolchain.build_azall(workspace), none, MEND_CARGO);
+    let has_sandbox = checks.step("build the sandbox", workspace.build_sandbox(), none, MEND_CARGO);
+    let module = if is_built && has_sandbox { toolchain.publish_azall(workspace).ok() } else { None };
+    // Its tests run the program that was just built.
+    if module.is_some() {
+        let tests = ["test", "--profile", "sandbox", "--package", "azall-sandbox", "--no-fail-fast"];
+        checks.step("sandbox", workspace.cargo(tests), Counts::of_cargo_test, MEND_CARGO);
+    }
+    module
 }
 
 /// One line of the table.

@@ -11,6 +11,7 @@ mod fuzz;
 mod python;
 mod report;
 mod sim;
+mod wasm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ Tasks:
   setup                         install what the other tasks need into the cache
   run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
+  wasm                          build azall.wasm and the sandbox that runs it
   bench [--quick]               azall against the reference client, in one table
   bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
@@ -64,6 +66,7 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         "setup" => {
             no_arguments(task, rest)?;
             python::Environment::ensure(&Workspace::locate()?)?;
+            wasm::Toolchain::ensure()?;
             Ok(ExitCode::SUCCESS)
         }
         "run" => {
@@ -77,6 +80,11 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         }
         "bench" => {
             bench::run(&Workspace::locate()?, &bench::Options::parse(rest)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "wasm" => {
+            no_arguments(task, rest)?;
+            wasm::run(&Workspace::locate()?)?;
             Ok(ExitCode::SUCCESS)
         }
         "fuzz" => {

@@ -57,6 +57,26 @@ impl Workspace {
         self.target.join("release").join(format!("azall{}", env::consts::EXE_SUFFIX))
     }
 
+    /// `azall.wasm`, beside the native programs, where the sandbox finds it.
+    pub(crate) fn azall_wasm(&self) -> PathBuf {
+        self.target.join("release").join("azall.wasm")
+    }
+
+    /// The command that builds the sandbox for release.
+    pub(crate) fn build_sandbox(&self) -> Command {
+        self.cargo(["build", "--profile", "sandbox", "--package", "azall-sandbox"])
+    }
+
+    /// The program that [`build_sandbox`](Self::build_sandbox) makes.
+    pub(crate) fn sandbox(&self) -> PathBuf {
+        self.target.join("sandbox").join(format!("azall-sandbox{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// Where the scenarios lie.
+    pub(crate) fn scenarios(&self) -> PathBuf {
+        self.root.join("tests").join("scenarios")
+    }
+
     /// Where the interop tests lie.
     pub(crate) fn interop(&self) -> PathBuf {
         self.root.join("tests").join("interop")

@@ -12,6 +12,7 @@ mod network;
 mod notes;
 mod overview;
 pub mod page;
+mod sandbox;
 mod scripts;
 pub mod server;
 mod start;
@@ -91,6 +92,9 @@ pub enum UsageError {
     /// A server was asked for where none can run.
     #[error("this azall cannot serve; the native one can")]
     CannotServe,
+    /// A sandbox was asked for where there is none.
+    #[error("this azall has no sandbox; the native one has")]
+    NoSandbox,
 }
 
 impl UsageError {
@@ -111,6 +115,8 @@ macro_rules! subcommands {
             Server(Box<server::ServerArgs>),
             /// Run everything for one machine: a relay, an agent and its daemon
             Up(up::UpArgs),
+            /// Run azall, or a tool, where it sees one folder and nothing else of this machine
+            Sandbox(sandbox::SandboxArgs),
             /// Print the completions of a shell
             #[command(after_help = "Example:\n  azall completions bash > ~/.local/share/bash-completion/completions/azall")]
             Completions {
@@ -123,7 +129,7 @@ macro_rules! subcommands {
             fn sources(&self) -> Vec<Source> {
                 match self {
                     $(Self::$name(arguments) => arguments.sources(),)*
-                    Self::Server(_) | Self::Up(_) | Self::Completions { .. } => Vec::new(),
+                    Self::Server(_) | Self::Up(_) | Self::Sandbox(_) | Self::Completions { .. } => Vec::new(),
                 }
             }
 
@@ -131,6 +137,7 @@ macro_rules! subcommands {
                 match self {
                     $(Self::$name(arguments) => arguments.command(inputs),)*
                     Self::Server(_) | Self::Up(_) => Err(UsageError::CannotServe),
+                    Self::Sandbox(_) => Err(UsageError::NoSandbox),
                     Self::Completions { .. } => Err(UsageError::Missing { what: "a command", give: "one" }),
                 }
             }
@@ -355,6 +362,12 @@ impl Invocation {
     pub fn up(&self) -> Result<Option<Up>, Exit> {
         let Subcommands::Up(arguments) = &self.command else { return Ok(None) };
         arguments.up().map(Some).map_err(|error| bad_usage(&error, self.json))
+    }
+
+    /// The words after `azall sandbox`, for a host that has one; `None` for every other command.
+    #[must_use]
+    pub fn sandbox(&self) -> Option<&[String]> {
+        if let Subcommands::Sandbox(arguments) = &self.command { Some(&arguments.words) } else { None }
     }
 
     /// The command, once its inputs are read.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::engine::effect::Facts;
 use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::config::AgentKey;
@@ -27,6 +28,9 @@ pub enum TrustError {
         /// Its owner.
         owner: String,
     },
+    /// The host cannot tell one machine from another, and a token is bound to one.
+    #[error("this host does not know which machine it runs on, and a token is bound to one; run the native azall")]
+    UnknownMachine,
     /// A token was refused.
     #[error("REJECTED: {0}")]
     Refused(#[from] BindRefusal),
@@ -121,7 +125,7 @@ pub async fn generate(session: &mut Session, arguments: TrustGen) -> Result<Trus
         return Err(agent.already_bound(&binding).into());
     }
     let facts = session.cx.host_facts().await?;
-    let machine = MachineFingerprint::of_facts(&facts.fingerprint_parts);
+    let machine = fingerprint(&facts)?;
     let token = Token::build(&agent.expected(session, &machine), Nonce::new(session.cx.random::<32>().await?));
     let machine_name = machine_label(&facts.machine_name, &facts.system);
     let pending = PendingToken::new(&token, agent.key.expose(), &machine_name);
@@ -381,7 +385,17 @@ pub async fn revoke(session: &mut Session, arguments: TrustRevoke) -> Result<Rev
 }
 
 async fn this_machine(session: &Session) -> Result<MachineFingerprint, Error> {
-    Ok(MachineFingerprint::of_facts(&session.cx.host_facts().await?.fingerprint_parts))
+    Ok(fingerprint(&session.cx.host_facts().await?)?)
+}
+
+/// Without facts every machine would have the same fingerprint.
+fn fingerprint(facts: &Facts) -> Result<MachineFingerprint, TrustError> {
+    let parts = &facts.fingerprint_parts;
+    if parts.iter().all(String::is_empty) {
+        Err(TrustError::UnknownMachine)
+    } else {
+        Ok(MachineFingerprint::of_facts(parts))
+    }
 }
 
 /// An agent of this mailboxes folder with its key.

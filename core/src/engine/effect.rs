@@ -201,7 +201,7 @@ pub struct Facts {
     pub machine_name: String,
     /// The operating system's name as Python's `platform.system()` gives it (`Linux`, `Darwin`, `Windows`).
     pub system: String,
-    /// Facts that the machine fingerprint is the SHA-512 of, joined by `|`, in the host's order.
+    /// Facts that the machine fingerprint is the SHA-512 of, joined by `|`, in the host's order. Empty where the host knows none.
     pub fingerprint_parts: Vec<String>,
     /// The process, for the owner's line in a lock.
     pub process: String,

@@ -1,272 +1,56 @@
-//! The `azall` command on this host: arguments and files in, text and an exit code out. What a command means is decided in
-//! the core; this only fetches what it names, drives it, and prints.
+//! The `azall` command on this machine, which can also serve, and run an agent beside its relay.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 
-use azall_core::cli::{self, Exit, Invocation, input::Input, input::Inputs, input::Source, server::ServerTask};
-use azall_core::command::session::{self, Context, Opened};
-use azall_core::command::{self, Command, Error, Outcome};
-use azall_core::engine::event::{Event, Level};
+use azall_core::cli::{Exit, Invocation};
+use azall_core::command::Error;
+use azall_core::engine::event::Event;
 use azall_core::engine::op::Op;
-use azall_core::protocol::config::{ConfigEnv, locate};
-use azall_core::protocol::layout::RelPath;
-use azall_core::protocol::text;
+use azall_files::cli::{ConfigPlace, Machine};
+use azall_files::roots::Roots;
 
-use crate::archive;
 use crate::drive::drive;
 use crate::host::Host;
 use crate::http::HttpOptions;
 use crate::interrupt::Interrupt;
-use crate::roots::Roots;
-use crate::{server, up};
+use crate::{sandbox, server, up};
 
 /// Runs one command line and gives its exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let ran = cli::parse(arguments).and_then(|invocation| {
-        if let Some(task) = invocation.server_task()? {
-            return serve(task, &invocation);
-        }
-        match invocation.up()? {
-            Some(up) => up::run(&up, &Runner::of(&invocation)?),
-            None => run_command(invocation),
-        }
-    });
-    ran.unwrap_or_else(|exit| leave(&exit))
+    azall_files::cli::run::<Native>(arguments)
 }
 
-/// Prints an exit's text and gives its code. A reader that has gone away has nothing to complain about.
-fn leave(exit: &Exit) -> u8 {
-    let _ = if exit.to_stderr {
-        io::stderr().write_all(exit.text.as_bytes())
-    } else {
-        io::stdout().write_all(exit.text.as_bytes())
-    };
-    exit.code
-}
+/// Runs commands on this machine.
+pub(crate) type Runner = azall_files::cli::Runner<Native>;
 
-/// How to print.
-#[derive(Clone, Copy)]
-struct Manner {
-    json: bool,
-    verbose: bool,
-    color: bool,
-    color_of_notices: bool,
-}
-
-impl Manner {
-    /// How this invocation is to be answered, on the streams that this process has.
-    fn of(invocation: &Invocation) -> Self {
-        let colorful = !invocation.no_color && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self {
-            json: invocation.json,
-            verbose: invocation.verbose,
-            color: colorful && io::stdout().is_terminal(),
-            color_of_notices: colorful && io::stderr().is_terminal(),
-        }
-    }
-
-    /// A failure of this host.
-    fn failed(self, why: &str) -> Exit {
-        Exit::failure(1, &text::for_terminal_line(why), self.json, self.color_of_notices)
-    }
-}
-
-/// Runs a server, or what concerns one.
-fn serve(task: ServerTask, invocation: &Invocation) -> Result<u8, Exit> {
-    let manner = Manner::of(invocation);
-    let config_path = config_path(invocation, manner)?;
-    let folder = config_path.parent().unwrap_or(Path::new("/"));
-    server::run(task, folder, manner.verbose, manner.json).map(|()| 0).map_err(|why| manner.failed(&why))
-}
-
-/// Reads what the command line names, runs the command, and prints what it gives.
-fn run_command(invocation: Invocation) -> Result<u8, Exit> {
-    let runner = Runner::of(&invocation)?;
-    let mut inputs = Vec::new();
-    for source in invocation.sources() {
-        inputs.push(read_input(source, runner.manner)?);
-    }
-    let command = invocation.into_command(Inputs::new(inputs))?;
-    runner.outcome(command).map(|outcome| finish(&outcome, runner.manner))
-}
-
-/// The config file, which need not be there.
-fn config_path(invocation: &Invocation, manner: Manner) -> Result<PathBuf, Exit> {
-    let environment = |name| std::env::var(name).ok();
-    let located = locate(&ConfigEnv {
-        flag: invocation.config.clone(),
-        config: environment("AGENTAZALL_CONFIG"),
-        root: environment("AGENTAZALL_ROOT"),
-    });
-    std::path::absolute(&located)
-        .map_err(|error| manner.failed(&format!("cannot use the config path {located}: {error}")))
-}
-
-fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {
-    let limit = source.limit();
-    let (name, read) = match source {
-        Source::File(path) | Source::Archive(path) => {
-            let read = File::open(&path).and_then(|file| read_bounded(file, limit));
-            (path, read)
-        }
-        Source::Stdin => ("-".to_owned(), read_bounded(io::stdin().lock(), limit)),
-        Source::StdinIfPiped if io::stdin().is_terminal() => return Ok(None),
-        Source::StdinIfPiped => ("-".to_owned(), read_bounded(io::stdin().lock(), limit)),
-    };
-    let shown = if name == "-" { "standard input" } else { &name };
-    let bytes = read.map_err(|error| manner.failed(&format!("cannot read {shown}: {error}")))?;
-    Ok(Some(Input::new(name, bytes)))
-}
-
-fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit {
-        return Err(io::Error::other(format!("it has more than {limit} bytes")));
-    }
-    Ok(bytes)
-}
-
-/// Runs commands over one config file, until told to stop.
-pub(crate) struct Runner {
-    config_path: PathBuf,
-    manner: Manner,
+/// This machine, whose signals end operations.
+pub(crate) struct Native {
     interrupt: Interrupt,
 }
 
-impl Runner {
-    fn of(invocation: &Invocation) -> Result<Self, Exit> {
-        let manner = Manner::of(invocation);
-        let config_path = config_path(invocation, manner)?;
-        let interrupt =
-            Interrupt::on_signals().map_err(|error| manner.failed(&format!("catching signals: {error}")))?;
-        Ok(Self { config_path, manner, interrupt })
+impl Machine for Native {
+    fn start() -> io::Result<Self> {
+        Ok(Self { interrupt: Interrupt::on_signals()? })
     }
 
-    /// The config file.
-    pub(crate) fn config_path(&self) -> &Path {
-        &self.config_path
+    fn drive<T>(&self, op: &mut Op<T, Error>, roots: Roots, on_event: impl FnMut(Event)) -> Result<T, Error> {
+        drive(op, &Host::new(roots, HttpOptions::from_env(), self.interrupt.clone()), on_event)
     }
 
-    /// The folder that it lies in.
-    pub(crate) fn folder(&self) -> &Path {
-        self.config_path.parent().unwrap_or(Path::new("/"))
-    }
-
-    /// Whether to print one JSON document.
-    pub(crate) fn json(&self) -> bool {
-        self.manner.json
-    }
-
-    /// Whether to say more.
-    pub(crate) fn verbose(&self) -> bool {
-        self.manner.verbose
-    }
-
-    /// A failure of this host.
-    pub(crate) fn failed(&self, why: &str) -> Exit {
-        self.manner.failed(why)
-    }
-
-    /// The config as it is now.
-    pub(crate) fn opened(&self) -> Result<Opened, Exit> {
-        self.config_file().and_then(|file| self.open(&file)).map_err(|error| self.exit(&error))
-    }
-
-    /// Runs a command to its end.
-    pub(crate) fn outcome(&self, command: Command) -> Result<Outcome, Exit> {
-        self.start(command).map_err(|error| self.exit(&error))
-    }
-
-    fn exit(&self, error: &Error) -> Exit {
-        Exit::of(error, self.manner.json, self.manner.color_of_notices)
-    }
-
-    fn config_file(&self) -> Result<RelPath, Error> {
-        let name = self.config_path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        Ok(RelPath::parse(name)?)
-    }
-
-    /// The config names the other folders, so it is read through its own alone.
-    fn open(&self, config_file: &RelPath) -> Result<Opened, Error> {
-        let host = open_host(self.folder(), self.folder(), self.interrupt.clone())?;
-        let agent = std::env::var("AGENTAZALL_AGENT").ok();
-        run_op(session::open(config_file.clone(), agent), &host, self.manner)
-            .map_err(|error| session::open_error(error, &self.config_path.display().to_string()))
-    }
-
-    fn start(&self, command: Command) -> Result<Outcome, Error> {
-        let config_file = self.config_file()?;
-        let opened = self.open(&config_file)?;
-        let mailboxes = std::path::absolute(self.folder().join(opened.config.mailbox_dir()))
-            .map_err(|error| host_error("finding the mailboxes folder", &error))?;
-        let mailboxes = lexically_plain(&mailboxes);
-        let host = open_host(self.folder(), &mailboxes, self.interrupt.clone())?;
-        let config_shown = self.config_path.display().to_string();
-        let context = Context { opened, config_file, config_shown, mailboxes_shown: mailboxes.display().to_string() };
-        run_op(command::start(command, context), &host, self.manner)
-    }
-}
-
-/// A path without `.` and `..`, so that what is shown is what a person would write.
-fn lexically_plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                plain.pop();
-            }
-            other => plain.push(other),
+    fn other(invocation: &Invocation) -> Result<Option<u8>, Exit> {
+        if let Some(task) = invocation.server_task()? {
+            let place = ConfigPlace::of(invocation)?;
+            let served = server::run(task, place.folder(), invocation.verbose, invocation.json);
+            return served.map(|()| Some(0)).map_err(|why| place.failed(&why));
         }
-    }
-    plain
-}
-
-fn open_host(config: &Path, mailboxes: &Path, interrupt: Interrupt) -> Result<Host, Error> {
-    let shared = mailboxes.parent().unwrap_or(mailboxes).join("shared");
-    let roots = Roots::new(config, mailboxes, shared)
-        .map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))?;
-    Ok(Host::new(roots, HttpOptions::from_env(), interrupt))
-}
-
-fn host_error(action: &'static str, error: &io::Error) -> Error {
-    use azall_core::engine::effect::{IoError, IoErrorKind};
-    azall_core::engine::error::Error::Host { action, source: IoError::new(IoErrorKind::Other, error.to_string()) }
-        .into()
-}
-
-fn run_op<T>(mut op: Op<T, Error>, host: &Host, manner: Manner) -> Result<T, Error> {
-    drive(&mut op, host, |event| tell(&event, manner))
-}
-
-/// Shows an event: notices on standard error, a part of the result on standard output.
-fn tell(event: &Event, manner: Manner) {
-    let _ = match event.level {
-        Level::Detail if !manner.verbose => Ok(()),
-        Level::Result if manner.json => Ok(()),
-        Level::Result => io::stdout().write_all(cli::show_event(event, manner.color).as_bytes()),
-        _ => io::stderr().write_all(cli::show_event(event, manner.color_of_notices).as_bytes()),
-    };
-}
-
-/// Writes what the outcome has for a file, prints the outcome, and gives the exit code.
-fn finish(outcome: &Outcome, manner: Manner) -> u8 {
-    if let Some((path, bytes)) = outcome.artifact()
-        && let Err(error) = archive::write(Path::new(path), bytes)
-    {
-        return leave(&manner.failed(&format!("cannot write {path}: {error}")));
-    }
-    match io::stdout().write_all(cli::show(outcome, manner.json, manner.color).as_bytes()) {
-        // A closed pipe (`azall inbox | head`) is not a failure of the command.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let _ = writeln!(io::stderr(), "error: cannot print: {error}");
-            1
+        if let Some(words) = invocation.sandbox() {
+            return sandbox::run(words).map(Some).map_err(|why| Exit::failure(1, &why, invocation.json, false));
         }
-        _ => outcome.exit_code(),
+        match invocation.up()? {
+            Some(up) => up::run(&up, &Runner::of(invocation)?).map(Some),
+            None => Ok(None),
+        }
     }
 }

@@ -17,10 +17,10 @@ use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtom
 use azall_core::engine::error::Error;
 use azall_core::engine::event::Event;
 use azall_core::engine::op::{EffectId, Op, Output};
+use azall_files::clock;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::clock;
 use crate::host::Host;
 
 /// The most requests and scripts at once; more wait their turn.
@@ -66,7 +66,7 @@ pub fn drive<T, E: From<Error>>(op: &mut Op<T, E>, host: &Host, mut on_event: im
 
 /// The loop itself failed.
 fn broken(error: io::Error) -> Error {
-    Error::Host { action: "driving the operation", source: crate::system::failed_std(&error) }
+    Error::Host { action: "driving the operation", source: azall_files::system::failed_std(&error) }
 }
 
 /// The answers to effects, in the order in which they came.

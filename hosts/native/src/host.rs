@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtomic};
+use azall_files::roots::Roots;
+use azall_files::{commit, files, random};
 
 use crate::http::{HttpClient, HttpOptions};
 use crate::interrupt::Interrupt;
-use crate::roots::Roots;
-use crate::{commit, facts, files, script};
+use crate::{facts, script};
 
 /// Answers effects over the file system, the network and the processes of this machine. Making one reads nothing and
 /// starts nothing; clones share their connections.
@@ -46,7 +47,7 @@ impl Host {
             Effect::Append(effect) => Answer::Append(files::append(roots, effect)),
             Effect::Rename(effect) => Answer::Rename(files::rename(roots, effect)),
             Effect::Remove(effect) => Answer::Remove(files::remove(roots, effect)),
-            Effect::Random(effect) => Answer::Random(facts::random(effect)),
+            Effect::Random(effect) => Answer::Random(random::random(effect)),
             Effect::HostFacts(_) => Answer::HostFacts(Ok(facts::facts())),
             Effect::Http(effect) => Answer::Http(http.send(effect)),
             Effect::RunScript(effect) => Answer::RunScript(script::run(roots, effect, interrupt)),

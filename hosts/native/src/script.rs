@@ -12,8 +12,8 @@ use rustix::fs::FileType;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::interrupt::Interrupt;
-use crate::roots::Roots;
-use crate::system::{failed, failed_std};
+use azall_files::roots::Roots;
+use azall_files::system::{failed, failed_std};
 
 /// How often the script and the interrupt are looked at while no output comes.
 const TICK: Duration = Duration::from_millis(20);

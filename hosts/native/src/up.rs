@@ -24,18 +24,18 @@ use crate::server::{DATA_DIR, allow_many_files, say};
 /// Runs everything until told to stop, and gives the daemon's exit code.
 pub(crate) fn run(up: &Up, runner: &Runner) -> Result<u8, Exit> {
     let opened = runner.opened()?;
-    log::to_stderr(log::LogFormat::Text, runner.verbose());
+    log::to_stderr(log::LogFormat::Text, runner.place().verbose());
     allow_many_files();
-    let relay = Relay::start(up, &opened, runner).map_err(|why| runner.failed(&why))?;
+    let relay = Relay::start(up, &opened, runner).map_err(|why| runner.place().failed(&why))?;
     // However it ends, the relay finishes what it accepted.
     let ended = live(up, &opened, &relay, runner);
-    relay.stop().map_err(|why| runner.failed(&why))?;
+    relay.stop().map_err(|why| runner.place().failed(&why))?;
     ended
 }
 
 /// The agent's part.
 fn live(up: &Up, opened: &Opened, relay: &Relay, runner: &Runner) -> Result<u8, Exit> {
-    let server = server_url(&relay.url, None, false).map_err(|error| runner.failed(&error.to_string()))?;
+    let server = server_url(&relay.url, None, false).map_err(|error| runner.place().failed(&error.to_string()))?;
     match account(opened, |account| account.server == server) {
         Some(account) => keeps_its_name(up, account.address.as_ref().unwrap_or(opened.config.agent()), runner)?,
         None => {
@@ -44,7 +44,7 @@ fn live(up: &Up, opened: &Opened, relay: &Relay, runner: &Runner) -> Result<u8, 
         }
     }
     let agent = runner.opened()?.config.agent().to_string();
-    tell(&agent, &server, relay, runner).map_err(|why| runner.failed(&why))?;
+    tell(&agent, &server, relay, runner).map_err(|why| runner.place().failed(&why))?;
     let daemon = Daemon { interval: up.interval, ..Daemon::default() };
     runner.outcome(daemon.into()).map(|outcome| outcome.exit_code())
 }
@@ -59,8 +59,9 @@ fn keeps_its_name(up: &Up, own: &Address, runner: &Runner) -> Result<(), Exit> {
     let name = own.relay_account().and_then(|account| account.split('.').next());
     match &up.agent {
         Some(wanted) if name != Some(wanted.as_str()) => {
-            let (config, wanted) = (runner.config_path().display(), wanted.as_str());
+            let (config, wanted) = (runner.place().path().display(), wanted.as_str());
             Err(runner
+                .place()
                 .failed(&format!("{config} is the config of {own}; {wanted} needs one of its own: --config FILE")))
         }
         _ => Ok(()),
@@ -75,15 +76,15 @@ fn agent_name(up: &Up, opened: &Opened, runner: &Runner) -> Result<AgentName, Ex
     let address = opened.config.agent().as_str();
     let local = address.split(['@', '.']).next().unwrap_or(address);
     AgentName::parse(local).map_err(|error| {
-        runner.failed(&format!("{address} cannot be a name on a relay: {error}; give one: --agent NAME"))
+        runner.place().failed(&format!("{address} cannot be a name on a relay: {error}; give one: --agent NAME"))
     })
 }
 
 /// Says where the relay is, who the agent is, and what to do next.
 fn tell(agent: &str, server: &ServerUrl, relay: &Relay, runner: &Runner) -> Result<(), String> {
-    let (config, data_dir) = (runner.config_path().display(), relay.data_dir.display());
+    let (config, data_dir) = (runner.place().path().display(), relay.data_dir.display());
     let document = serde_json::json!({
-        "agent": agent, "config": runner.config_path(), "relay": server.as_str(), "data_dir": relay.data_dir,
+        "agent": agent, "config": runner.place().path(), "relay": server.as_str(), "data_dir": relay.data_dir,
     });
     let text = format!(
         "Relay   {server}, data in {data_dir}
@@ -95,7 +96,7 @@ and another agent, in a folder of its own:
   azall inbox --watch
 Runs until Ctrl-C or SIGTERM."
     );
-    say(runner.json(), &document, &text)
+    say(runner.place().json(), &document, &text)
 }
 
 /// The relay, serving.
@@ -109,7 +110,7 @@ struct Relay {
 
 impl Relay {
     fn start(up: &Up, opened: &Opened, runner: &Runner) -> Result<Self, String> {
-        let data_dir = up.data_dir.as_ref().map_or_else(|| runner.folder().join(DATA_DIR), PathBuf::from);
+        let data_dir = up.data_dir.as_ref().map_or_else(|| runner.place().folder().join(DATA_DIR), PathBuf::from);
         let port = up.port.or_else(|| earlier_port(opened)).map_or(Port::Default, Port::Fixed);
         let options = Options { port, ..Options::in_folder(&data_dir) };
         let runtime = Builder::new_multi_thread().enable_all().build();

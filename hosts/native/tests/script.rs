@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![allow(clippy::type_complexity, missing_docs)]
 
+#[path = "../../files/tests/support/mod.rs"]
 mod support;
 
 use std::process::Command;

@@ -10,6 +10,7 @@ use azall_core::protocol::layout::{Place, RelPath, Root};
 
 use crate::commit;
 use crate::roots::Roots;
+use crate::working_folder;
 
 /// How every ZIP file with something in it begins.
 const ZIP_START: [u8; 4] = *b"PK\x03\x04";
@@ -20,7 +21,7 @@ const ZIP_START: [u8; 4] = *b"PK\x03\x04";
 /// # Errors
 /// The system's; a file that is there and no archive; a folder that is not there.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let path = std::path::absolute(path)?;
+    let path = working_folder::absolute(path)?;
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let folder = path.parent().filter(|folder| folder.is_dir()).ok_or_else(no_folder)?;
     let name = RelPath::parse(name).map_err(io::Error::other)?;

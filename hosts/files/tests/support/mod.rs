@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use azall::roots::Roots;
 use azall_core::engine::effect::{IoErrorKind, WriteAtomic};
 use azall_core::protocol::layout::{Place, RelPath, Root};
+use azall_files::roots::Roots;
 
 /// Three roots below a temporary folder, of which none exists yet.
 pub(crate) struct World {

@@ -119,7 +119,8 @@ pub fn list(roots: &Roots, effect: &List) -> Result<Vec<Entry>, IoError> {
 fn entries(path: &Path, with_meta: bool) -> Result<Vec<Entry>, Errno> {
     let folder = folders::open(path)?;
     let mut entries = Vec::new();
-    for found in Dir::read_from(&folder)? {
+    // Of its own, and opened by its path: not every WASI runtime opens a folder anew as its own `.`.
+    for found in Dir::new(folders::open(path)?)? {
         let found = found?;
         let raw = found.file_name();
         if matches!(raw.to_bytes(), b"." | b"..") {
@@ -164,8 +165,11 @@ fn size(stat: &Stat) -> u64 {
 }
 
 fn modified(stat: &Stat) -> i64 {
-    let millis = i64::try_from(stat.st_mtime_nsec / 1_000_000).unwrap_or(0);
-    stat.st_mtime.saturating_mul(1000).saturating_add(millis)
+    #[cfg(not(target_os = "wasi"))]
+    let (seconds, nanos) = (stat.st_mtime, stat.st_mtime_nsec);
+    #[cfg(target_os = "wasi")]
+    let (seconds, nanos) = (stat.st_mtim.tv_sec, i64::from(stat.st_mtim.tv_nsec));
+    seconds.saturating_mul(1000).saturating_add(i64::try_from(nanos / 1_000_000).unwrap_or(0))
 }
 
 /// Answers [`Append`]: either all of the bytes are added, durably, or the file is as it was.
@@ -179,8 +183,11 @@ pub fn append(roots: &Roots, effect: &Append) -> Result<(), IoError> {
     let folder = folders.ensure(&target.folder).map_err(failed)?;
     let mode = Mode::from_raw_mode(if effect.private { 0o600 } else { 0o644 });
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let (file, is_new) = match rustix::fs::openat(folder, &target.name, flags, mode) {
-        Err(Errno::NOENT) => (rustix::fs::openat(folder, &target.name, flags | OFlags::CREATE, mode), true),
+    // Under WASI a folder that was opened to look names up gives no file that may be written, but the runtime's own does.
+    let from_root = cfg!(target_os = "wasi");
+    let (folder, name) = if from_root { (CWD, &*target.path) } else { (folder, Path::new(&target.name)) };
+    let (file, is_new) = match rustix::fs::openat(folder, name, flags, mode) {
+        Err(Errno::NOENT) => (rustix::fs::openat(folder, name, flags | OFlags::CREATE, mode), true),
         opened => (opened, false),
     };
     let mut file = File::from(file.map_err(failed)?);

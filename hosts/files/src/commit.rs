@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::facts;
 use crate::folders::{Folders, MANY, sync_file_systems};
+use crate::random;
 use crate::roots::{Roots, Target};
 use crate::system::failed;
 
@@ -70,7 +70,7 @@ type Staged<'a> = Result<Pending<'a>, IoError>;
 
 fn commit_part(roots: &Roots, writes: &[WriteAtomic]) -> Vec<Result<(), IoError>> {
     let mut folders = Folders::default();
-    let batch = match facts::random_hex() {
+    let batch = match random::random_hex() {
         Ok(batch) => batch,
         Err(error) => return writes.iter().map(|_| Err(error.clone())).collect(),
     };

@@ -9,10 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use azall::files::{append, list, read_file, read_many, remove, rename};
 use azall_core::engine::effect::{
     Append, EntryKind, IoErrorKind, List, ReadFile, ReadMany, Remove, Rename, WriteAtomic,
 };
+use azall_files::files::{append, list, read_file, read_many, remove, rename};
 use support::{World, mode, place};
 
 fn read(world: &World, below: &str, limit: u64) -> Result<Vec<u8>, IoErrorKind> {
@@ -137,7 +137,7 @@ fn a_listing_tells_kinds_sizes_and_times() {
         );
         let file = &entries[1];
         assert_eq!(file.size, if with_meta { 5 } else { 0 });
-        let age = azall::clock::now().unix_ms - file.modified_ms;
+        let age = azall_files::clock::now().unix_ms - file.modified_ms;
         assert_eq!((-1000..60_000).contains(&age), with_meta, "{age}");
     }
 }
@@ -205,7 +205,7 @@ fn a_root_is_never_replaced_or_removed() {
     assert_eq!(mv(&world, "", "b", false), Err(IoErrorKind::PermissionDenied));
     assert_eq!(add(&world, "", b"x"), Err(IoErrorKind::PermissionDenied));
     let effect = WriteAtomic { exclusive: true, ..support::write("", "x") };
-    let refused = azall::commit::commit_one(&world.roots, &effect).unwrap_err();
+    let refused = azall_files::commit::commit_one(&world.roots, &effect).unwrap_err();
     assert_eq!(refused.kind, IoErrorKind::PermissionDenied);
     assert_eq!(world.names("a"), ["x"]);
 }

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Barrier;
 
-use azall::commit::{commit, commit_one};
-use azall::files::append;
 use azall_core::engine::effect::{Append, IoErrorKind, WriteAtomic};
+use azall_files::commit::{commit, commit_one};
+use azall_files::files::append;
 use support::{World, exclusive, kinds, mode, place, roots_in, write};
 
 fn no_temporary_files_below(dir: &Path) {

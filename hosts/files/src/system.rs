@@ -5,20 +5,32 @@ use azall_core::engine::effect::{IoError, IoErrorKind};
 use rustix::io::Errno;
 
 /// The failure of a system call.
-pub(crate) fn failed(errno: Errno) -> IoError {
+#[must_use]
+pub fn failed(errno: Errno) -> IoError {
     let message = match errno {
         Errno::LOOP => "a symbolic link, which is not followed in the place of a file".to_owned(),
         Errno::NOTDIR => "a file stands where a folder must be".to_owned(),
-        other => other.to_string(),
+        other => words(&other.into()),
     };
     IoError::new(kind(errno), message)
 }
 
+/// What an error says, without its number, which differs from system to system.
+#[must_use]
+pub fn words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match (error.raw_os_error(), text.rsplit_once(" (os error ")) {
+        (Some(_), Some((words, _))) => words.to_owned(),
+        _ => text,
+    }
+}
+
 /// The failure of a standard library call.
-pub(crate) fn failed_std(error: &std::io::Error) -> IoError {
+#[must_use]
+pub fn failed_std(error: &std::io::Error) -> IoError {
     match Errno::from_io_error(error) {
         Some(errno) => failed(errno),
-        None => IoError::new(IoErrorKind::Other, error.to_string()),
+        None => IoError::new(IoErrorKind::Other, words(error)),
     }
 }
 

@@ -1,0 +1,263 @@
+//! Programs that try to get out, or to take more than they are given: each ends with an error that says which bound it met, and
+//! leaves nothing outside.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
+#![allow(missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A folder with a secret outside, and a mailbox inside it.
+struct World {
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("mailbox")).unwrap();
+        fs::write(dir.path().join("secret.txt"), "secret").unwrap();
+        Self { dir }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs a program, given as WebAssembly text, with some bounds.
+    fn run(&self, program: &str, bounds: &[&str]) -> Output {
+        let module = self.path("program.wasm");
+        fs::write(&module, wat::parse_str(program).unwrap()).unwrap();
+        self.run_module(&module, bounds)
+    }
+
+    fn run_module(&self, module: &Path, bounds: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_azall-sandbox"))
+            .arg("--folder")
+            .arg(self.path("mailbox"))
+            .arg("--module")
+            .arg(module)
+            .args(bounds)
+            .env("AZALL_CACHE", self.path("cache"))
+            .env("SECRET", "in the environment")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// The names in the outer folder, without what the tests themselves put there.
+    fn outside(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.path()).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| !["cache", "program.wasm"].contains(&name.as_str()));
+        names.sort();
+        names
+    }
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A program that opens a path below the visible folder, creating it if `create`, and exits with the error number.
+fn opens(path: &str, create: bool) -> String {
+    let flags = u8::from(create);
+    let length = path.len();
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 1)
+            (data (i32.const 100) "{path}")
+            (func (export "_start")
+                (call $exit (call $open (i32.const 3) (i32.const 1) (i32.const 100) (i32.const {length}) (i32.const {flags})
+                    (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 0)))))"#
+    )
+}
+
+#[test]
+fn no_path_leads_out() {
+    let world = World::new();
+    symlink(world.path("secret.txt"), world.path("mailbox/link.txt")).unwrap();
+    symlink("..", world.path("mailbox/up")).unwrap();
+    symlink("/", world.path("mailbox/root")).unwrap();
+    let absolute = world.path("secret.txt");
+    for path in [
+        "../secret.txt",
+        "a/../../secret.txt",
+        "link.txt",
+        "up/secret.txt",
+        "root/etc/passwd",
+        "/etc/passwd",
+        absolute.to_str().unwrap(),
+    ] {
+        for create in [false, true] {
+            let output = world.run(&opens(path, create), &[]);
+            assert!(!output.status.success(), "{path} was opened");
+            assert_eq!(stderr(&output), "", "{path}");
+        }
+    }
+    assert_eq!(world.outside(), ["mailbox", "secret.txt"]);
+    assert_eq!(fs::read_to_string(world.path("secret.txt")).unwrap(), "secret");
+}
+
+#[test]
+fn what_is_inside_is_opened_and_private() {
+    let world = World::new();
+    assert!(world.run(&opens("new.txt", true), &[]).status.success());
+    assert_eq!(fs::metadata(world.path("mailbox/new.txt")).unwrap().permissions().mode() & 0o777, 0o600);
+    // A link within the folder is as good as what it leads to.
+    symlink("new.txt", world.path("mailbox/inner.txt")).unwrap();
+    assert!(!world.run(&opens("missing.txt", false), &[]).status.success());
+}
+
+#[test]
+fn nothing_of_the_environment_is_seen() {
+    let world = World::new();
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (drop (call $sizes (i32.const 0) (i32.const 4)))
+            (drop (call $get (i32.const 1024) (i32.const 4096)))
+            (i32.store (i32.const 16) (i32.const 4096))
+            (i32.store (i32.const 20) (i32.load (i32.const 4)))
+            (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
+    let output = world.run(program, &["--cwd", "/here"]);
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && shown.contains("PWD=/here"), "{shown} {}", stderr(&output));
+    assert!(!shown.contains("SECRET") && !shown.contains("PATH") && !shown.contains("HOME"), "{shown}");
+}
+
+#[test]
+fn there_are_no_sockets() {
+    let world = World::new();
+    // Preview 1 can only use a socket that it was given; the visible folder is the only thing that it was.
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (call $exit (call $accept (i32.const 3) (i32.const 0) (i32.const 0)))))"#;
+    assert!(!world.run(program, &[]).status.success());
+    let preview2 = r#"(module (import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func (param i32 i32))) (func (export "_start")))"#;
+    let output = world.run(preview2, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("cannot be run in the sandbox"), "{}", stderr(&output));
+}
+
+#[test]
+fn an_endless_loop_is_ended() {
+    let world = World::new();
+    let output =
+        world.run(r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#, &["--time", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(stderr(&output), "error: ended after 1 seconds of computing (--time)\n");
+}
+
+#[test]
+fn an_endless_wait_is_ended() {
+    let world = World::new();
+    // One subscription: the monotonic clock, in a year.
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (i32.store (i32.const 16) (i32.const 1))
+            (i64.store (i32.const 24) (i64.const 31536000000000000))
+            (drop (call $poll (i32.const 0) (i32.const 200) (i32.const 1) (i32.const 400)))))"#;
+    let output = world.run(program, &["--wall", "1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "error: ended after 1 seconds (--wall)\n");
+}
+
+#[test]
+fn a_memory_bomb_is_ended() {
+    let world = World::new();
+    let program = r#"(module (memory (export "memory") 1)
+        (func (export "_start") (loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable))"#;
+    let output = world.run(program, &["--memory", "16"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("16 MiB of memory"), "{}", stderr(&output));
+    let at_once = r#"(module (memory (export "memory") 60000) (func (export "_start")))"#;
+    assert_eq!(world.run(at_once, &["--memory", "16"]).status.code(), Some(3));
+}
+
+#[test]
+fn an_output_bomb_is_ended() {
+    let world = World::new();
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2)
+        (func (export "_start")
+            (i32.store (i32.const 0) (i32.const 16))
+            (i32.store (i32.const 4) (i32.const 65536))
+            (loop (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) (br 0))))"#;
+    let output = world.run(program, &["--output", "1", "--time", "5"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 MiB to one output stream"), "{}", stderr(&output));
+    assert!(output.stdout.len() <= 1 << 20);
+}
+
+#[test]
+fn a_file_does_not_grow_beyond_its_bound() {
+    let world = World::new();
+    // Writes 64 KiB at a time until it fails, and exits with the error number.
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 2)
+        (data (i32.const 100) "big")
+        (func (export "_start") (local $error i32)
+            (drop (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 3) (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 40)))
+            (i32.store (i32.const 0) (i32.const 200))
+            (i32.store (i32.const 4) (i32.const 65536))
+            (loop
+                (local.set $error (call $write (i32.load (i32.const 40)) (i32.const 0) (i32.const 1) (i32.const 8)))
+                (br_if 0 (i32.eqz (local.get $error))))
+            (call $exit (local.get $error))))"#;
+    let output = world.run(program, &["--file", "1"]);
+    assert!(!output.status.success() && output.status.code().is_some(), "{:?} {}", output.status, stderr(&output));
+    assert!(fs::metadata(world.path("mailbox/big")).unwrap().len() <= 1 << 20);
+}
+
+#[test]
+fn a_trap_is_told() {
+    let world = World::new();
+    let output = world.run(r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("unreachable"), "{}", stderr(&output));
+    let deep = r#"(module (memory (export "memory") 1) (func $f (call $f)) (func (export "_start") (call $f)))"#;
+    assert!(stderr(&world.run(deep, &[])).contains("stack"));
+}
+
+#[test]
+fn what_is_no_program_is_told() {
+    let world = World::new();
+    fs::write(world.path("program.wasm"), "not WebAssembly").unwrap();
+    let output = world.run_module(&world.path("program.wasm"), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("program.wasm cannot be run"), "{}", stderr(&output));
+    assert!(stderr(&world.run_module(&world.path("none.wasm"), &[])).contains("none.wasm"));
+}
+
+#[test]
+fn a_cache_that_others_can_write_is_refused() {
+    let world = World::new();
+    let program = opens("x", true);
+    assert!(world.run(&program, &[]).status.success());
+    let folder = world.path("cache/sandbox");
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+    // Code that somebody has changed the rights of is not run, but made anew.
+    let code = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(&code, "garbage").unwrap();
+    fs::set_permissions(&code, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(world.run(&program, &[]).status.success());
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let output = world.run(&program, &[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("may be written by others"), "{}", stderr(&output));
+}

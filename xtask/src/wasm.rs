@@ -1,0 +1,130 @@
+//! WebAssembly: the targets, and what is built for them.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, Result};
+use crate::report;
+use crate::workspace::Workspace;
+
+/// The target of the command line, WASI preview 1.
+const WASI: &str = "wasm32-wasip1";
+
+/// The target of the browser and Node.
+const WEB: &str = "wasm32-unknown-unknown";
+
+const MEND_TARGETS: &str = "install the targets (rustup target add wasm32-wasip1 wasm32-unknown-unknown); without rustup, on Debian, as root, \
+                            this command installs Debian's own compiler for them";
+const MEND_BUILD: &str = "see the compiler's message above";
+
+/// Debian's packages with a compiler and the C library for WebAssembly.
+const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22", "wasi-libc"];
+
+/// Who compiles for WebAssembly.
+pub(crate) enum Toolchain {
+    /// The compiler that builds everything else, which has the targets.
+    Own,
+    /// Debian's, which builds the standard library along: where the own one's cannot be fetched.
+    Debian,
+}
+
+impl Toolchain {
+    /// Finds one, installing what is missing: the own compiler's targets, else Debian's compiler.
+    pub(crate) fn ensure() -> Result<Self> {
+        if [WASI, WEB].iter().all(|target| has_target(target)) {
+            println!("WebAssembly targets: ready");
+            return Ok(Self::Own);
+        }
+        let mut add = Command::new("rustup");
+        add.args(["target", "add", WASI, WEB]);
+        if report::run("add the WebAssembly targets", &mut add, MEND_TARGETS).is_ok_and(|done| done.status.success()) {
+            return Ok(Self::Own);
+        }
+        if !Path::new("/usr/lib/wasm32-wasi/crt1-command.o").exists() {
+            let mut install = Command::new("apt-get");
+            install.args(["install", "--yes", "--no-install-recommends"]).args(DEBIAN_PACKAGES);
+            report::require("install Debian's compiler for WebAssembly", &mut install, MEND_TARGETS)?;
+        }
+        println!("WebAssembly targets: Debian's compiler");
+        Ok(Self::Debian)
+    }
+
+    /// cargo, building a package for a target in the profile for WebAssembly.
+    fn build(&self, workspace: &Workspace, package: &str, target: &str) -> Command {
+        let mut command = workspace.cargo(["build", "--profile", "wasm", "--package", package, "--target", target]);
+        if let Self::Debian = self {
+            let variable = target.to_uppercase().replace('-', "_");
+            let wasi =
+                "-C link-self-contained=no -L /usr/lib/wasm32-wasi -C link-arg=/usr/lib/wasm32-wasi/crt1-command.o";
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                .arg("--target-dir")
+                .arg(self.target_folder(workspace))
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("RUSTC", "/usr/bin/rustc")
+                .env(format!("CARGO_TARGET_{variable}_LINKER"), "wasm-ld-22")
+                .env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), if target == WASI { wasi } else { "" });
+        }
+        command
+    }
+
+    /// Another compiler's output may not meet the own one's.
+    fn target_folder(&self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Self::Own => workspace.target.clone(),
+            Self::Debian => workspace.target.join("debian"),
+        }
+    }
+
+    /// The command that builds the command line for WASI.
+    pub(crate) fn build_azall(&self, workspace: &Workspace) -> Command {
+        self.build(workspace, "azall-wasi", WASI)
+    }
+
+    /// Puts the built command line beside the native programs as `azall.wasm`, with a word on what made it.
+    pub(crate) fn publish_azall(&self, workspace: &Workspace) -> Result<PathBuf> {
+        let built = self.target_folder(workspace).join(WASI).join("wasm").join("azall-wasi.wasm");
+        let module = workspace.azall_wasm();
+        if let Some(folder) = module.parent() {
+            fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
+        }
+        fs::copy(&built, &module).map_err(Error::file("copy", &built))?;
+        let info = module.with_extension("wasm.info");
+        fs::write(&info, self.describe()).map_err(Error::file("write", &info))?;
+        Ok(module)
+    }
+
+    /// What builds: the compiler's own words.
+    fn describe(&self) -> String {
+        let compiler = match self {
+            Self::Own => env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
+            Self::Debian => "/usr/bin/rustc".into(),
+        };
+        let version = Command::new(compiler).arg("--version").output().map(|it| it.stdout).unwrap_or_default();
+        format!("compiler: {}\nprofile: wasm\n", String::from_utf8_lossy(&version).trim())
+    }
+}
+
+/// Whether the compiler has the standard library for a target.
+fn has_target(target: &str) -> bool {
+    let asked = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target])
+        .stderr(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success());
+    asked.is_some_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+}
+
+/// `cargo xtask wasm`: builds `azall.wasm`, and what runs it.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let toolchain = Toolchain::ensure()?;
+    report::require("build azall.wasm", &mut toolchain.build_azall(workspace), MEND_BUILD)?;
+    let module = toolchain.publish_azall(workspace)?;
+    report::require("build the sandbox", &mut workspace.build_sandbox(), MEND_BUILD)?;
+    let size = fs::metadata(&module).map_err(Error::file("look at", &module))?.len();
+    println!("{} ({} KB)\n{}", module.display(), size / 1000, workspace.sandbox().display());
+    Ok(())
+}
