@@ -1,4 +1,4 @@
-"""The hosts that scenarios run through: each takes a command line, a folder and an input, and gives back what came out."""
+"""The hosts that scenarios run through: each takes a command line, a folder and an input, and gives what came out."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class Ran:
 class Host(ABC):
     """One way to run azall."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  (most hosts keep nothing running)
         """Ends what the host keeps running."""
 
     @abstractmethod
@@ -72,19 +72,29 @@ class Sandbox(Host):
 
 
 class NodeWasi(Host):
-    """`azall.wasm` in Node's WASI: one process that runs each command in a fresh instance."""
+    """`azall.wasm` in Node's WASI: one process that runs each command of a scenario in a fresh instance."""
 
     def __init__(self, module: Path) -> None:
-        """Starts Node, which compiles the module once."""
-        script = Path(__file__).with_name("node_wasi.mjs")
-        self._node = subprocess.Popen(
-            ["node", "--no-warnings", str(script), str(module)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        """Nothing is started before there is something to run."""
+        self._module = module
+        self._root: Path | None = None
+        self._node: subprocess.Popen[str] | None = None
+
+    def _process(self, root: Path) -> "subprocess.Popen[str]":
+        # One for each scenario: Node 20 crashes after some dozens of instances over different folders.
+        if self._node is None or root != self._root:
+            self.close()
+            script = Path(__file__).with_name("node_wasi.mjs")
+            words = ["node", "--no-warnings", str(script), str(self._module)]
+            self._node = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self._root = root
+        return self._node
 
     def run(self, words: Sequence[str], root: Path, folder: str, stdin: bytes, env: Mapping[str, str]) -> Ran:
         """Asks the process to run it."""
-        assert self._node.stdin is not None, "it was started with a pipe"
-        assert self._node.stdout is not None, "it was started with a pipe"
+        node = self._process(root)
+        assert node.stdin is not None, "it was started with a pipe"
+        assert node.stdout is not None, "it was started with a pipe"
         request = {
             "words": list(words),
             "root": str(root),
@@ -92,13 +102,14 @@ class NodeWasi(Host):
             "stdin": stdin.hex(),
             "env": isolated(env) | {"AZALL_MACHINE_FACTS": "some|machine"},
         }
-        self._node.stdin.write(json.dumps(request) + "\n")
-        self._node.stdin.flush()
-        answer = json.loads(self._node.stdout.readline())
+        node.stdin.write(json.dumps(request) + "\n")
+        node.stdin.flush()
+        answer = json.loads(node.stdout.readline())
         return Ran(int(answer["code"]), bytes.fromhex(answer["stdout"]), bytes.fromhex(answer["stderr"]))
 
     def close(self) -> None:
-        """Ends it."""
-        assert self._node.stdin is not None, "it was started with a pipe"
-        self._node.stdin.close()
-        self._node.wait(timeout=10)
+        """Ends the process."""
+        if self._node is not None and self._node.stdin is not None:
+            self._node.stdin.close()
+            self._node.wait(timeout=10)
+            self._node = None

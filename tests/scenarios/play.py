@@ -1,6 +1,6 @@
 """Plays a scenario on a host, and reduces what happened to what must be the same on every host."""
 
-import itertools
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -35,9 +35,14 @@ def mask(text: bytes, root: Path) -> bytes:
 def _sorted_rows(text: bytes) -> bytes:
     """Rows in the order of their random ids are in no order once these are masked."""
     lines: list[bytes] = []
-    for has_id, rows in itertools.groupby(text.split(b"\n"), key=lambda line: b"<id>" in line):
-        lines += sorted(rows) if has_id else rows
-    return b"\n".join(lines)
+    rows: list[bytes] = []
+    for line in text.split(b"\n"):
+        if b"<id>" in line:
+            rows.append(line)
+            continue
+        lines += [*sorted(rows), line]
+        rows = []
+    return b"\n".join(lines + sorted(rows))
 
 
 @dataclass(frozen=True)
@@ -61,16 +66,22 @@ def check(step: Step, ran: Ran) -> None:
     assert "--raw" in step.words or not strange, f"control characters {strange!r}: {shown}"
 
 
+def _in_order(path: Path) -> bytes:
+    """A file's content; a keyring's, which is in the order of random fingerprints, in that of what its entries say."""
+    content = path.read_bytes()
+    if path.name != ".keyring.json":
+        return content
+    entries = json.loads(content).values()
+    return "\n".join(sorted((json.dumps(entry) for entry in entries), key=lambda it: mask(it.encode(), path))).encode()
+
+
 def tree(root: Path) -> list[tuple[str, str]]:
     """Every file below a folder with its content, masked."""
     files = []
     for path in root.rglob("*"):
         name = mask(str(path.relative_to(root)).encode(), root).decode()
         if path.is_file():
-            content = mask(path.read_bytes(), root).decode("utf-8", "backslashreplace")
-            if path.name == ".keyring.json":
-                # By fingerprint, which is random.
-                content = "\n".join(sorted(content.split('"<fingerprint>": {')))
+            content = mask(_in_order(path), root).decode("utf-8", "backslashreplace")
             files.append((name, content))
         else:
             files.append((name + "/", ""))

@@ -1,16 +1,16 @@
-"""Scenarios: command lines, what goes into them and what must come out, as text files in `cases/`.
+r"""Scenarios: command lines, what goes into them and what must come out, as text files in `cases/`.
 
 A line tells by its first word what it is:
 
     # a comment
-    $ WORDS          runs azall with these words (quoted as in a shell); `{1}` stands for the first message id that was printed
+    $ WORDS          runs azall with these words (quoted as in a shell); `{1}` is the first message id printed
     bob$ WORDS       the same in the subfolder `bob`
     < TEXT           a line of the command's input
     = CODE           its exit code, if it is not 0
     ~ TEXT           its output or its notices contain this
     ! TEXT           neither contains this
     + PATH           writes a file; its lines follow as
-    | TEXT           a line of it (an escape such as \\x00 or \\u00e9 is a byte or character)
+    | TEXT           a line of it (an escape such as \x00 or \u00e9 is a byte or character)
     * PATH COUNT     writes a file of so many bytes
     - PATH           removes a file or folder
     env NAME=VALUE   for the commands after it

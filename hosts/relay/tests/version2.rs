@@ -97,7 +97,7 @@ fn a_registration_must_prove_the_key() {
     let zeros = STANDARD.encode([0; 32]);
     let fresh = challenge(&relay);
     // Who signs it sees which relay it is for.
-    assert!(fresh.contains("@127.0.0.1:"), "{fresh}");
+    assert!(fresh.split_once('@').is_some_and(|(_, host)| !host.is_empty()), "{fresh}");
     let other_name = signature(&anna, "bob", &fresh);
     let mut wrong_name = good(&fresh);
     wrong_name["signature"] = other_name.into();
@@ -107,7 +107,7 @@ fn a_registration_must_prove_the_key() {
         (with("public_key", "AAAA"), 400, "bad_key"),
         (with("public_key", &zeros), 400, "bad_key"),
         (with("challenge", "AAAA"), 400, "bad_challenge"),
-        (with("challenge", fresh.replace("@127", "@128").as_str()), 400, "bad_challenge"),
+        (with("challenge", fresh.replace('@', "@other.").as_str()), 400, "bad_challenge"),
         (with("challenge", fresh.split('@').next().unwrap()), 400, "bad_challenge"),
         (with("challenge", &fresh), 403, "bad_signature"),
         (with("signature", "AAAA"), 403, "bad_signature"),

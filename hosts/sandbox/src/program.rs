@@ -104,8 +104,9 @@ impl Program {
         }
         Err(match error.downcast_ref::<Trap>() {
             _ if store.data().memory.was_reached => Error::Memory(self.limits.memory),
-            Some(Trap::Interrupt) => Error::Time(self.limits.time),
+            // A program that ignores that its writes fail goes on until its time is over.
             _ if is_full || is_output_error(&error) => Error::Output(self.limits.output),
+            Some(Trap::Interrupt) => Error::Time(self.limits.time),
             Some(trap) => Error::Trap(trap.to_string()),
             None => wrong(error),
         })
