@@ -8,7 +8,7 @@ use crate::counts::Counts;
 use crate::error::Result;
 use crate::python::Environment;
 use crate::report;
-use crate::wasm::Toolchain;
+use crate::wasm::{self, Toolchain};
 use crate::workspace::Workspace;
 
 const MEND_COMPONENT: &str = "install the component (rustup component add rustfmt clippy)";
@@ -95,7 +95,15 @@ fn build_wasm(workspace: &Workspace, checks: &mut Checks) -> Option<PathBuf> {
     };
     let is_built = checks.step("build azall.wasm", toolchain.build_azall(workspace), none, MEND_CARGO);
     let has_sandbox = checks.step("build the sandbox", workspace.build_sandbox(), none, MEND_CARGO);
-    let module = if is_built && has_sandbox { toolchain.publish_azall(workspace).ok() } else { None };
+    let publish = || wasm::publish_sandbox(workspace).and_then(|()| toolchain.publish_azall(workspace));
+    let module = (is_built && has_sandbox).then(publish);
+    let module = match module.transpose() {
+        Ok(module) => module,
+        Err(error) => {
+            checks.could_not("azall.wasm", &error.to_string());
+            None
+        }
+    };
     // Its tests run the program that was just built.
     if module.is_some() {
         let tests = ["test", "--profile", "sandbox", "--package", "azall-sandbox", "--no-fail-fast"];

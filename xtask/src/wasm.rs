@@ -107,6 +107,14 @@ impl Toolchain {
     }
 }
 
+/// Puts the built sandbox beside the other native programs.
+pub(crate) fn publish_sandbox(workspace: &Workspace) -> Result<()> {
+    let (built, sandbox) = (workspace.built_sandbox(), workspace.sandbox());
+    // By another name first: one that is running cannot be written over.
+    let fresh = sandbox.with_extension("new");
+    fs::copy(&built, &fresh).and_then(|_| fs::rename(&fresh, &sandbox)).map_err(Error::file("copy", &built))
+}
+
 /// Whether the compiler has the standard library for a target.
 fn has_target(target: &str) -> bool {
     let asked = Command::new("rustc")
@@ -124,7 +132,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     report::require("build azall.wasm", &mut toolchain.build_azall(workspace), MEND_BUILD)?;
     let module = toolchain.publish_azall(workspace)?;
     report::require("build the sandbox", &mut workspace.build_sandbox(), MEND_BUILD)?;
+    report::require("build azall", &mut workspace.build_azall(), MEND_BUILD)?;
+    publish_sandbox(workspace)?;
     let size = fs::metadata(&module).map_err(Error::file("look at", &module))?.len();
-    println!("{} ({} KB)\n{}", module.display(), size / 1000, workspace.sandbox().display());
+    println!("{} ({} KB)", module.display(), size / 1000);
+    println!("{}\n{}", workspace.sandbox().display(), workspace.azall().display());
     Ok(())
 }

@@ -68,8 +68,13 @@ impl Workspace {
     }
 
     /// The program that [`build_sandbox`](Self::build_sandbox) makes.
-    pub(crate) fn sandbox(&self) -> PathBuf {
+    pub(crate) fn built_sandbox(&self) -> PathBuf {
         self.target.join("sandbox").join(format!("azall-sandbox{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// The sandbox beside the other native programs, where `azall sandbox` finds it.
+    pub(crate) fn sandbox(&self) -> PathBuf {
+        self.azall().with_file_name(format!("azall-sandbox{}", env::consts::EXE_SUFFIX))
     }
 
     /// Where the scenarios lie.
