@@ -314,10 +314,11 @@ fn a_large_attachment_goes_as_a_blob_to_who_has_a_key() {
 }
 
 #[test]
-fn what_does_not_fit_goes_as_a_blob_to_anybody() {
+fn what_does_not_fit_goes_as_a_blob_and_to_nobody_who_may_not_know_blobs() {
     let relay = Relay::of_version2();
     let mut shell = Machine::on(&relay, "alice");
     relay.account("bob");
+    relay.version2(|known| known.keys.insert("bob".to_owned(), [7; 32]));
     let big: Vec<u8> = (0..9_500_000_u32).map(|at| (at % 249) as u8).collect();
     shell.files.insert("big.bin".into(), big.clone());
     // The connection breaks in the middle, the relay has another opinion of where it has got to, and it goes on.
@@ -333,6 +334,11 @@ fn what_does_not_fit_goes_as_a_blob_to_anybody() {
     shell.run(&["send", "--to", "bob", "-s", "x", "-b", "y", "-a", "big.bin"]).ok();
     assert_eq!(relay.version2(|known| known.blobs[&BlobName::of(&big).to_string()].clone()), big);
     assert_eq!(relay.waiting("bob").len(), 1);
+    // The existing client, which has no key there, would lose what it cannot read.
+    relay.account("rolf");
+    let refused = shell.run(&["send", "--to", "rolf", "-s", "x", "-b", "y", "-a", "big.bin"]);
+    assert!(refused.code == 1 && refused.out.contains("no key"), "{refused:#?}");
+    assert_eq!(relay.waiting("rolf").len(), 0);
     let mut bob = Machine::on(&relay, "bob");
     let before = relay.calls("GET /v2/blobs");
     bob.run(&["inbox"]).ok();

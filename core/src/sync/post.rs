@@ -104,9 +104,16 @@ async fn by_version2(
     limits: Limits,
 ) -> Vec<Vec<Receipt>> {
     let entries = posts.iter().enumerate().map(|(at, post)| items(mailbox, account, at, post, limits));
-    let items: Vec<Item> = mailbox.cx.all(EFFECTS_IN_FLIGHT, entries).await.into_iter().flatten().collect();
-    let (inline, with_blobs): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| item.form == Form::Inline);
+    let (mut inline, mut with_blobs, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for item in mailbox.cx.all(EFFECTS_IN_FLIGHT, entries).await.into_iter().flatten() {
+        match item {
+            Ok(item) if item.form == Form::Inline => inline.push(item),
+            Ok(item) => with_blobs.push(item),
+            Err(whose) => refused.push((whose, Err(too_large(account, limits)))),
+        }
+    }
     let mut sent = send_batches(mailbox, account, inline, limits).await;
+    sent.extend(refused);
     for item in with_blobs {
         let uploaded = match posts.get(item.whose.post) {
             Some(post) => upload(mailbox, account, post.queued, item.form).await,
@@ -133,8 +140,23 @@ async fn by_version2(
     receipts
 }
 
-/// The entries of a post: one, or two where only some of its recipients know of blobs.
-async fn items(mailbox: &Mailbox<'_>, account: &RelayAccount, at: usize, post: &Post<'_>, limits: Limits) -> Vec<Item> {
+/// What an account without a key is not sent: its client may know version 1 alone, and would lose what it cannot read.
+fn too_large(account: &RelayAccount, limits: Limits) -> RelayError {
+    let most = limits.message_bytes;
+    let said = format!(
+        "it has more than {most} bytes, and the recipient's account has no key, so its client may not know of blobs"
+    );
+    RelayError::TooLarge { server: account.server.clone(), said }
+}
+
+/// The entries of a post: one, or two where only some of its recipients know of blobs. An error where a recipient cannot be sent it.
+async fn items(
+    mailbox: &Mailbox<'_>,
+    account: &RelayAccount,
+    at: usize,
+    post: &Post<'_>,
+    limits: Limits,
+) -> Vec<Result<Item, Whose>> {
     let everybody: Vec<usize> = (0..post.to.len()).collect();
     let item = |form: Form, recipients: Vec<usize>| {
         let to = recipients.iter().filter_map(|at| post.to.get(*at).cloned()).collect();
@@ -146,22 +168,24 @@ async fn items(mailbox: &Mailbox<'_>, account: &RelayAccount, at: usize, post: &
     let fits = |item: &Item| item.entry.payload.len() as u64 <= limits.message_bytes;
     let is_large = post.queued.attachments.iter().any(|(_, bytes)| bytes.len() > LARGE);
     if limits.blob_bytes == 0 || (fits(&inline) && !is_large) {
-        return vec![inline];
-    }
-    if !fits(&inline) {
-        let large = item(Form::Blobs { above: LARGE }, everybody.clone());
-        return vec![if fits(&large) { large } else { item(Form::Blobs { above: 0 }, everybody) }];
+        return vec![Ok(inline)];
     }
     let keys = post.to.iter().map(|to| memo::has_key(mailbox, &account.server, to));
     let keys = mailbox.cx.all(EFFECTS_IN_FLIGHT, keys).await;
     let (with, without): (Vec<usize>, Vec<usize>) =
         everybody.into_iter().partition(|at| keys.get(*at).copied().unwrap_or_default());
-    if with.is_empty() {
-        return vec![inline];
+    let mut items = Vec::new();
+    if !with.is_empty() {
+        let large = item(Form::Blobs { above: LARGE }, with.clone());
+        items.push(Ok(if fits(&large) { large } else { item(Form::Blobs { above: 0 }, with) }));
     }
-    let mut items = vec![item(Form::Blobs { above: LARGE }, with)];
     if !without.is_empty() {
-        items.push(item(Form::Inline, without));
+        let is_readable = fits(&inline);
+        items.push(if is_readable {
+            Ok(item(Form::Inline, without))
+        } else {
+            Err(Whose { post: at, recipients: without })
+        });
     }
     items
 }
