@@ -4,7 +4,7 @@ use std::env;
 
 use azall_core::engine::effect::{Answer, Effect, Facts, IoError, IoErrorKind};
 use azall_files::roots::Roots;
-use azall_files::{commit, files, random};
+use azall_files::{host, random};
 
 /// The variable in which a host tells the machine's name.
 const MACHINE_NAME: &str = "AZALL_MACHINE_NAME";
@@ -24,22 +24,13 @@ impl Host {
     }
 
     pub(crate) fn answer(&self, effect: &Effect) -> Answer {
-        let roots = &self.roots;
         match effect {
-            Effect::ReadFile(effect) => Answer::ReadFile(files::read_file(roots, effect)),
-            Effect::ReadMany(effect) => Answer::ReadMany(files::read_many(roots, effect)),
-            Effect::List(effect) => Answer::List(files::list(roots, effect)),
-            Effect::WriteAtomic(effect) => Answer::WriteAtomic(commit::commit_one(roots, effect)),
-            Effect::Append(effect) => Answer::Append(files::append(roots, effect)),
-            Effect::Rename(effect) => Answer::Rename(files::rename(roots, effect)),
-            Effect::Remove(effect) => Answer::Remove(files::remove(roots, effect)),
-            Effect::Random(effect) => Answer::Random(random::random(effect)),
             Effect::HostFacts(_) => Answer::HostFacts(facts()),
-            unknown => unknown.failed(unsupported(match unknown {
-                Effect::Http(_) => "there is no network in here; a daemon outside delivers what is queued",
-                Effect::RunScript(_) => "there are no processes in here",
-                _ => "this host does not know the effect",
-            })),
+            Effect::Http(_) => {
+                effect.failed(unsupported("there is no network in here; a daemon outside delivers what is queued"))
+            }
+            Effect::RunScript(_) => effect.failed(unsupported("there are no processes in here")),
+            other => host::answer(&self.roots, other),
         }
     }
 }

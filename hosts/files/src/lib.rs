@@ -8,6 +8,7 @@ pub mod clock;
 pub mod commit;
 pub mod files;
 mod folders;
+pub mod host;
 pub mod random;
 pub mod roots;
 pub mod system;

@@ -1,8 +1,7 @@
 //! Random numbers.
 
-use std::fmt::Write;
-
 use azall_core::engine::effect::{IoError, IoErrorKind, Random};
+use azall_core::protocol::text;
 
 /// The most random bytes of one effect.
 const MOST_RANDOM: usize = 1024;
@@ -27,11 +26,7 @@ pub fn random(effect: &Random) -> Result<Vec<u8>, IoError> {
 /// The system's.
 pub fn random_hex() -> Result<String, IoError> {
     let bytes = random(&Random { count: 8 })?;
-    Ok(bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(text::hex(&bytes))
 }
 
 #[cfg(test)]

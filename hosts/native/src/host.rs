@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use azall_core::engine::effect::{Answer, Effect, IoError, IoErrorKind, WriteAtomic};
+use azall_core::engine::effect::{Answer, Effect, WriteAtomic};
+use azall_files::commit;
 use azall_files::roots::Roots;
-use azall_files::{commit, files, random};
 
 use crate::http::{HttpClient, HttpOptions};
 use crate::interrupt::Interrupt;
@@ -40,18 +40,10 @@ impl Host {
     pub fn answer(&self, effect: &Effect) -> Answer {
         let Parts { roots, http, interrupt } = &*self.0;
         match effect {
-            Effect::ReadFile(effect) => Answer::ReadFile(files::read_file(roots, effect)),
-            Effect::ReadMany(effect) => Answer::ReadMany(files::read_many(roots, effect)),
-            Effect::List(effect) => Answer::List(files::list(roots, effect)),
-            Effect::WriteAtomic(effect) => Answer::WriteAtomic(commit::commit_one(roots, effect)),
-            Effect::Append(effect) => Answer::Append(files::append(roots, effect)),
-            Effect::Rename(effect) => Answer::Rename(files::rename(roots, effect)),
-            Effect::Remove(effect) => Answer::Remove(files::remove(roots, effect)),
-            Effect::Random(effect) => Answer::Random(random::random(effect)),
             Effect::HostFacts(_) => Answer::HostFacts(Ok(facts::facts())),
             Effect::Http(effect) => Answer::Http(http.send(effect)),
             Effect::RunScript(effect) => Answer::RunScript(script::run(roots, effect, interrupt)),
-            unknown => unknown.failed(IoError::new(IoErrorKind::Unsupported, "this host does not know the effect")),
+            other => azall_files::host::answer(roots, other),
         }
     }
 

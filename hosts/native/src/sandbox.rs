@@ -9,7 +9,8 @@ const PROGRAM: &str = "azall-sandbox";
 
 /// Becomes the sandbox; returns only if that fails.
 pub(crate) fn run(words: &[String]) -> Result<u8, String> {
-    let error = command().args(words).exec();
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
+    let error = Command::new(beside.unwrap_or_else(|| PathBuf::from(PROGRAM))).args(words).exec();
     Err(match error.kind() {
         std::io::ErrorKind::NotFound => {
             format!(
@@ -18,10 +19,4 @@ pub(crate) fn run(words: &[String]) -> Result<u8, String> {
         }
         _ => format!("cannot start {PROGRAM}: {error}"),
     })
-}
-
-/// The sandbox, to be given arguments.
-pub(crate) fn command() -> Command {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
-    Command::new(beside.unwrap_or_else(|| PathBuf::from(PROGRAM)))
 }

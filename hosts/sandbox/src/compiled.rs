@@ -63,8 +63,7 @@ fn name(engine: &Engine, bytes: &[u8]) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut compiler = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compiler);
-    let program = Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    format!("{:016x}-{program}.cwasm", compiler.finish())
+    format!("{:016x}-{:x}.cwasm", compiler.finish(), Sha256::digest(bytes))
 }
 
 /// Code from the cache; `None` where there is none that can be used.

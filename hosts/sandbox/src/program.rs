@@ -164,8 +164,7 @@ fn computed() -> Duration {
 /// What a trust token made in the sandbox is bound to: the same in every sandbox on this machine, and nowhere else.
 fn machine() -> String {
     let id = std::fs::read("/etc/machine-id").unwrap_or_default();
-    let digest = Sha256::new_with_prefix(b"azall sandbox\n").chain_update(id).finalize();
-    digest.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    format!("{:x}", Sha256::new_with_prefix(b"azall sandbox\n").chain_update(id).finalize())
 }
 
 fn config() -> Config {
