@@ -449,7 +449,7 @@ fn texts_are_checked() {
         &"0".repeat(63),
         "../../../../../../../../../../../../../../../../../../etc/passwd",
     ] {
-        assert!(BlobName::parse(bad).is_err(), "{bad}");
+        assert!(BlobName::parse(bad).is_none(), "{bad}");
     }
 }
 

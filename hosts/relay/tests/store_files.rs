@@ -55,8 +55,7 @@ async fn inbox(store: &Store, account: AccountId) -> Vec<(Cursor, String)> {
 }
 
 async fn put_blob(store: &Store, account: AccountId, bytes: &[u8]) -> BlobName {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let blob = BlobName::parse(&hex).unwrap();
+    let blob = BlobName::of(bytes);
     let BlobPut::Upload(mut upload) = store.put_blob(account, blob, 0, bytes.len() as u64).await.unwrap() else {
         panic!("it is there already")
     };
@@ -151,7 +150,8 @@ async fn nothing_of_a_deleted_account_is_left_in_the_files() {
     store.ack(gone.account, vec![cursor]).await.unwrap();
     send(&store, others.account, others.account, "to stay").await.unwrap();
     let blob = put_blob(&store, gone.account, b"SECRET blob").await;
-    let BlobPut::Upload(mut upload) = store.put_blob(gone.account, blob_name(b"whole"), 0, 100).await.unwrap() else {
+    let BlobPut::Upload(mut upload) = store.put_blob(gone.account, BlobName::of(b"whole"), 0, 100).await.unwrap()
+    else {
         panic!("new")
     };
     upload.write(Bytes::from_static(b"SECRET part")).await.unwrap();
@@ -179,11 +179,6 @@ async fn nothing_of_a_deleted_account_is_left_in_the_files() {
         send(&store, others.account, again.account, "SECRET").await.unwrap();
         store.delete_account(again.account).await.unwrap();
     }
-}
-
-fn blob_name(bytes: &[u8]) -> BlobName {
-    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    BlobName::parse(&hex).unwrap()
 }
 
 #[tokio::test]

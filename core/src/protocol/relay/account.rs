@@ -36,25 +36,38 @@ impl AgentName {
         Self::of_length(text, 2, "it must have 2 to 30 characters")
     }
 
+    /// Whether a text is a name just as it stands.
+    #[must_use]
+    pub fn is_name(text: &str) -> bool {
+        fault(text, 3, "").is_none()
+    }
+
     fn of_length(text: &str, shortest: usize, wrong_length: &'static str) -> Result<Self, AgentNameError> {
         let name = text::strip(text).to_lowercase();
-        let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
-        let why = if !name.bytes().all(is_allowed) {
-            "it may only hold the letters a-z, digits, - and _"
-        } else if !(shortest..=30).contains(&name.len()) {
-            wrong_length
-        } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            "it must begin with a letter"
-        } else {
-            return Ok(Self(name));
-        };
-        Err(AgentNameError { name: text::prefix(text, 60).to_owned(), why })
+        match fault(&name, shortest, wrong_length) {
+            None => Ok(Self(name)),
+            Some(why) => Err(AgentNameError { name: text::prefix(text, 60).to_owned(), why }),
+        }
     }
 
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// What keeps a text from being a name.
+fn fault(name: &str, shortest: usize, wrong_length: &'static str) -> Option<&'static str> {
+    let is_allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    if !name.bytes().all(is_allowed) {
+        Some("it may only hold the letters a-z, digits, - and _")
+    } else if !(shortest..=30).contains(&name.len()) {
+        Some(wrong_length)
+    } else if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        Some("it must begin with a letter")
+    } else {
+        None
     }
 }
 

@@ -8,6 +8,8 @@ use axum::http::header::HOST;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use azall_core::protocol::id::Fingerprint;
+use azall_core::protocol::relay::AgentName as SignedName;
+use azall_core::protocol::relay::version2::{Challenge, signed_bytes};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -22,9 +24,6 @@ use super::v1::{Account, register_failed};
 use super::{App, Relay, address, auth, body, store_failed};
 use crate::options::Limits;
 use crate::store::{Agent, AgentName};
-
-/// What a signature for a registration begins with. 0xFF is never part of UTF-8 text, so that no signed message passes for it.
-const SIGNED: &[u8] = b"\xffagentazall relay register 2\n";
 
 /// The longest host that a challenge names: with it a challenge has at most 200 characters.
 const LONGEST_HOST: usize = 100;
@@ -109,12 +108,13 @@ fn proven(relay: &Relay, host: Option<&str>, asked: &RegisterWithKey<'_>) -> Res
     let key = key.filter(|key| !key.is_weak());
     let key = key.ok_or_else(|| bad("bad_key", "public_key must be an Ed25519 key, base64 of 32 bytes"))?;
     let bad_challenge = || bad("bad_challenge", "the challenge was used already, is too old, or is not of this relay");
-    let (once, named) =
-        asked.challenge.split_once('@').map_or((&*asked.challenge, None), |(once, host)| (once, Some(host)));
+    let challenge = Challenge::parse(&asked.challenge).ok_or_else(bad_challenge)?;
+    let (once, named) = challenge.parts();
     if named != host || !relay.once.is_good(Purpose::Challenge, once, now_ms()) {
         return Err(bad_challenge());
     }
-    let signed = [SIGNED, name.as_str().as_bytes(), b"\n", asked.challenge.as_bytes(), b"\n"].concat();
+    let signer = SignedName::parse(name.as_str()).map_err(|_| bad("bad_name", "agent_name is no name"))?;
+    let signed = signed_bytes(&signer, &challenge);
     let signature = bytes::<64>(&asked.signature).map(|signature| Signature::from_bytes(&signature));
     let is_signed = |signature: &Signature| key.verify_strict(&signed, signature).is_ok();
     if signature.as_ref().is_none_or(|signature| !is_signed(signature)) {

@@ -253,7 +253,7 @@ fn blob_name(name: Result<Path<String>, PathRejection>) -> Result<BlobName, Fail
         Failure::new(StatusCode::BAD_REQUEST, "bad_name", error)
     };
     let Path(name) = name.map_err(|_| bad())?;
-    BlobName::parse(&name).map_err(|_| bad())
+    BlobName::parse(&name).ok_or_else(bad)
 }
 
 fn no_such_blob() -> Failure {

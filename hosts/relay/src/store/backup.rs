@@ -10,10 +10,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use azall_core::protocol::relay::version2::BlobName;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::blobs::{BlobName, Blobs};
+use super::blobs::Blobs;
 use super::error::{OpenError, StoreError};
 use super::folder::Folder;
 use super::{Store, blocking, keys};
@@ -185,13 +186,13 @@ fn write_row(out: &mut impl Write, table: Table, key: &[u8], value: Option<&[u8]
 fn write_blob(out: &mut impl Write, name: &BlobName, row: &[u8], bytes: File) -> io::Result<()> {
     let size = bytes.metadata()?.len();
     out.write_all(&[BLOB])?;
-    out.write_all(&name.0)?;
+    out.write_all(name.as_hash())?;
     out.write_all(&size.to_le_bytes())?;
     let copied = io::copy(&mut bytes.take(size), out)?;
     if copied != size {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    write_row(out, Table::Blobs, &name.0, Some(row))
+    write_row(out, Table::Blobs, name.as_hash(), Some(row))
 }
 
 /// Makes a store of a backup, in a folder that is empty or missing. The backup is verified before anything is made, and the
@@ -283,7 +284,7 @@ impl<'a> Source<'a> {
                 let is_good = self.array()? == computed;
                 if is_good { Ok(Part::End) } else { Err(self.damaged("the backup is damaged")) }
             }
-            BLOB => Ok(Part::Blob(BlobName(self.array()?), u64::from_le_bytes(self.array()?))),
+            BLOB => Ok(Part::Blob(BlobName::from_hash(self.array()?), u64::from_le_bytes(self.array()?))),
             number => {
                 let table = Table::numbered(number).ok_or_else(|| self.damaged("the backup is damaged"))?;
                 let [key_len] = self.array()?;

@@ -4,12 +4,12 @@
 //! file or a row that is alone was cut off, and is removed at the next start.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use azall_core::protocol::relay::version2::BlobName;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -23,45 +23,6 @@ use crate::engine::{Batch, Engine, EngineError, Table};
 
 /// Bytes are written and hashed by this many at a time.
 const CHUNK: usize = 256 << 10;
-
-/// The name of a blob: the SHA-256 of its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BlobName(pub(crate) [u8; 32]);
-
-/// Text that is not the name of a blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a blob is 64 hex digits in lower case")]
-pub struct BadBlobName;
-
-impl BlobName {
-    /// Takes 64 hex digits in lower case.
-    ///
-    /// # Errors
-    /// It is something else.
-    pub fn parse(text: &str) -> Result<Self, BadBlobName> {
-        let mut name = [0; 32];
-        if text.len() != 64 {
-            return Err(BadBlobName);
-        }
-        for (byte, pair) in name.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            for digit in pair {
-                let value = match digit {
-                    b'0'..=b'9' => digit - b'0',
-                    b'a'..=b'f' => digit - b'a' + 10,
-                    _ => return Err(BadBlobName),
-                };
-                *byte = *byte << 4 | value;
-            }
-        }
-        Ok(Self(name))
-    }
-}
-
-impl fmt::Display for BlobName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// What is known of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -343,7 +304,7 @@ fn parse_partial(file: &str) -> Option<(AccountId, BlobName)> {
     let (account, name) = file.split_once('-')?;
     let is_ours = account.len() == 8;
     let account = u32::from_str_radix(account, 16).ok().filter(|_| is_ours)?;
-    Some((AccountId(account), BlobName::parse(name).ok()?))
+    Some((AccountId(account), BlobName::parse(name)?))
 }
 
 impl Store {
@@ -581,7 +542,7 @@ fn keep(shared: &Shared, account: AccountId, name: BlobName, open: Open) -> Resu
     let blobs = &shared.blobs;
     let path = blobs.partial_path(account, &name);
     let Open { file, hash, written: size } = open;
-    let is_good = <[u8; 32]>::from(hash.finalize()) == name.0;
+    let is_good = <[u8; 32]>::from(hash.finalize()) == *name.as_hash();
     if is_good {
         file.sync_data().map_err(StoreError::from)?;
     }

@@ -1,10 +1,11 @@
 //! The bytes of every key and value. Numbers in keys are big-endian, so that their order is that of the bytes; numbers in
 //! values are little-endian. A change here is a new [`FORMAT`].
 
+use azall_core::protocol::relay::version2::BlobName;
 use bytes::Bytes;
 
 use super::accounts::Account;
-use super::blobs::{BlobName, Known};
+use super::blobs::Known;
 use super::inboxes::Inbox;
 use super::message::{AccountId, Cursor, MessageId, Stored};
 use super::name::AgentName;
@@ -241,11 +242,11 @@ pub(crate) fn read_idempotency_value(
 
 /// A blob.
 pub(crate) fn blob(name: &BlobName) -> Key {
-    Key::new().with(&name.0)
+    Key::new().with(name.as_hash())
 }
 
 pub(crate) fn read_blob(key: &[u8]) -> Result<BlobName, EngineError> {
-    key.try_into().map(BlobName).map_err(|_| corrupt("the name of a blob"))
+    key.try_into().map(BlobName::from_hash).map_err(|_| corrupt("the name of a blob"))
 }
 
 /// The value in two parts.

@@ -34,8 +34,9 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 pub use accounts::Agent;
+pub use azall_core::protocol::relay::version2::BlobName;
 pub use backup::{BackupError, restore};
-pub use blobs::{BadBlobName, BlobError, BlobFile, BlobInfo, BlobName, BlobProgress, BlobPut, BlobUpload};
+pub use blobs::{BlobError, BlobFile, BlobInfo, BlobProgress, BlobPut, BlobUpload};
 pub use clock::Clock;
 pub use doorbell::Doorbell;
 pub use error::{OpenError, RegisterError, StoreError};

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// The shortest name.
-const SHORTEST: usize = 3;
+use azall_core::protocol::relay;
+
 /// The longest name.
 const LONGEST: usize = 30;
 
-/// The name of an agent at this relay: 3 to 30 of `a-z0-9-_`, first a letter.
+/// The name of an agent at this relay, without an allocation of its own: a million of them lie in memory.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AgentName {
     bytes: [u8; LONGEST],
@@ -28,16 +28,12 @@ impl AgentName {
     /// # Errors
     /// It is not one.
     pub fn parse(text: &str) -> Result<Self, BadName> {
-        let fits = (SHORTEST..=LONGEST).contains(&text.len());
-        let good = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if !fits || !good || !text.starts_with(|first: char| first.is_ascii_alphabetic()) {
-            return Err(BadName);
-        }
         let mut bytes = [0; LONGEST];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-            *to = from.to_ascii_lowercase();
-        }
-        Ok(Self { bytes, len: u8::try_from(text.len()).map_err(|_| BadName)? })
+        let len = u8::try_from(text.len()).map_err(|_| BadName)?;
+        bytes.get_mut(..text.len()).ok_or(BadName)?.copy_from_slice(text.as_bytes());
+        bytes.make_ascii_lowercase();
+        let name = Self { bytes, len };
+        if relay::AgentName::is_name(name.as_str()) { Ok(name) } else { Err(BadName) }
     }
 
     /// The text.

@@ -26,6 +26,18 @@ impl BlobName {
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
+
+    /// The name of a blob with this SHA-256.
+    #[must_use]
+    pub const fn from_hash(sha256: [u8; 32]) -> Self {
+        Self(sha256)
+    }
+
+    /// The SHA-256 of its bytes.
+    #[must_use]
+    pub const fn as_hash(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl fmt::Display for BlobName {

@@ -27,9 +27,10 @@ impl Challenge {
         &self.0
     }
 
-    /// The host that it was made for, where it tells one.
-    fn host(&self) -> Option<&str> {
-        self.0.rsplit_once('@').map(|(_, host)| host)
+    /// What the relay made, and the host that it made it for, where it tells one.
+    #[must_use]
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        self.0.rsplit_once('@').map_or((&self.0, None), |(made, host)| (made, Some(host)))
     }
 }
 
@@ -49,8 +50,8 @@ pub fn parse_challenge(server: &ServerUrl, reply: Reply<'_>) -> Result<Challenge
     let challenge = answer.get("challenge").and_then(Value::as_str).and_then(Challenge::parse);
     let wrong = || RelayError::WrongShape { server: server.clone(), what: "it holds no usable challenge".to_owned() };
     let challenge = challenge.ok_or_else(wrong)?;
-    match challenge.host() {
-        Some(host) if !host.eq_ignore_ascii_case(server.authority()) => {
+    match challenge.parts() {
+        (_, Some(host)) if !host.eq_ignore_ascii_case(server.authority()) => {
             Err(RelayError::ForeignChallenge { server: server.clone(), named: line(host, 100) })
         }
         _ => Ok(challenge),
