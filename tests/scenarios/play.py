@@ -13,7 +13,7 @@ from scenario import MESSAGE_ID, Step
 MASKS = (
     (re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?"), b"<time>"),
     (re.compile(rb"\d{4}-\d\d-\d\d"), b"<day>"),
-    (re.compile(rb"\b\d\d:\d\d:\d\d\b"), b"<time>"),
+    (re.compile(rb"\b\d\d:\d\d(:\d\d)?\b"), b"<time>"),
     (re.compile(rb"\b1[78]\d{8}(\d{3})?\b"), b"<unix time>"),
     (re.compile(rb"[A-Za-z0-9+/]{40,}={0,2}"), b"<base64>"),
     (re.compile(rb"[0-9a-f]{32,}"), b"<hex>"),

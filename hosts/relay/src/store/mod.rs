@@ -274,7 +274,10 @@ impl Store {
             return Ok(Page { messages: Vec::new(), next: newest });
         }
         let shared = Arc::clone(self.shared());
-        let read = move || shared.messages(account, (first, u64::MAX), limit.max(1), max_bytes);
+        // Not beyond what the inbox is known to hold: what a commit has brought whose turn to be told of has not come could
+        // be shown, but not yet be acknowledged.
+        let range = (first, newest.0);
+        let read = move || shared.messages(account, range, limit.max(1), max_bytes);
         let messages = if inbox.bytes <= READ_IN_PLACE { read()? } else { blocking(read).await? };
         let next = messages.last().map_or(newest, |last| last.cursor);
         Ok(Page { messages, next })
@@ -471,4 +474,105 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::engine::memory::Memory;
+    use crate::engine::{Dump, EngineError, Visit};
+
+    /// More than long enough.
+    const SOON: Duration = Duration::from_secs(30);
+
+    /// An engine whose commits, once they are done and before they return, are told of and wait, if they are watched.
+    struct Held {
+        memory: Memory,
+        is_watched: AtomicBool,
+        gate: Mutex<(Sender<()>, Receiver<()>)>,
+    }
+
+    impl Engine for Held {
+        fn read(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+            self.memory.read(table, key)
+        }
+
+        fn scan(&self, table: Table, first: &[u8], last: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+            self.memory.scan(table, first, last, visit)
+        }
+
+        fn count(&self, table: Table) -> usize {
+            self.memory.count(table)
+        }
+
+        fn commit(&self, batch: Batch) -> Result<(), EngineError> {
+            self.memory.commit(batch)?;
+            let gate = self.gate.lock();
+            if self.is_watched.load(Ordering::Relaxed) && gate.0.send(()).is_ok() {
+                let _ = gate.1.recv();
+            }
+            Ok(())
+        }
+
+        fn purge(&self) -> Result<(), EngineError> {
+            self.memory.purge()
+        }
+
+        fn dump(&self, visit: Dump<'_>) -> Result<(), EngineError> {
+            self.memory.dump(visit)
+        }
+    }
+
+    /// The writer has committed a message and not yet said so; what is shown meanwhile can be acknowledged.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_a_page_shows_can_be_acknowledged_at_once() {
+        let (done, committed) = channel();
+        let (go_on, gone_on) = channel();
+        let gate = Mutex::new((done, gone_on));
+        let engine = Arc::new(Held { memory: Memory::default(), is_watched: AtomicBool::new(false), gate });
+        let folder = Folder::temporary().unwrap();
+        let watched: Arc<dyn Engine> = Arc::<Held>::clone(&engine);
+        let store = load::load(folder, watched, StoreLimits::default(), Clock::system()).unwrap();
+        engine.is_watched.store(true, Ordering::Relaxed);
+        let proceed = || {
+            committed.recv_timeout(SOON).unwrap();
+            go_on.send(()).unwrap();
+        };
+        let registering = tokio::spawn({
+            let store = store.clone();
+            async move { store.register(AgentName::parse("anna").unwrap(), None).await.unwrap().account }
+        });
+        proceed();
+        let anna = registering.await.unwrap();
+        let send = || {
+            let store = store.clone();
+            let message = Outgoing { to: vec![Ok(anna)], payload: "text".into(), idempotency_key: None };
+            tokio::spawn(async move { store.append(anna, vec![message]).await.unwrap() })
+        };
+        let sending = send();
+        proceed();
+        sending.await.unwrap();
+        let sending = send();
+        committed.recv_timeout(SOON).unwrap();
+        let page = store.page(anna, None, 10, usize::MAX).await.unwrap();
+        let cursors: Vec<_> = page.messages.iter().map(|message| message.cursor).collect();
+        let acknowledging = tokio::spawn({
+            let (store, cursors) = (store.clone(), cursors.clone());
+            async move { store.ack(anna, cursors).await.unwrap() }
+        });
+        go_on.send(()).unwrap();
+        proceed();
+        assert_eq!(acknowledging.await.unwrap(), cursors.len());
+        sending.await.unwrap();
+        let left = store.page(anna, Some(page.next), 10, usize::MAX).await.unwrap();
+        assert_eq!((cursors.len(), left.messages.len()), (1, 1));
+        engine.is_watched.store(false, Ordering::Relaxed);
+        store.close().await;
+    }
 }
