@@ -20,7 +20,7 @@ pub(crate) struct CryptoIdentityArgs {}
 
 impl Arguments for CryptoIdentityArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(CryptoIdentity.into())
+        Ok(CryptoIdentity {}.into())
     }
 }
 

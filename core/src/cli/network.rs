@@ -151,7 +151,7 @@ pub(crate) struct StatusArgs {}
 
 impl Arguments for StatusArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(Status.into())
+        Ok(Status {}.into())
     }
 }
 
@@ -161,7 +161,7 @@ pub(crate) struct DoctorArgs {}
 
 impl Arguments for DoctorArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(Doctor.into())
+        Ok(Doctor {}.into())
     }
 }
 

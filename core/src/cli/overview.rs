@@ -17,7 +17,7 @@ pub(crate) struct DatesArgs {}
 
 impl Arguments for DatesArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(Dates.into())
+        Ok(Dates {}.into())
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) struct DirectoryArgs {}
 
 impl Arguments for DirectoryArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(Directory.into())
+        Ok(Directory {}.into())
     }
 }
 

@@ -3,8 +3,7 @@
 use clap::Args;
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Limits and places, before the `--`:
+#[command(after_help = "Limits and places, before the `--`:
   --folder FOLDER       the only folder that is visible; to the program it is `/` [default: .]
   --cwd PATH            the folder in there that relative paths count from [default: /]
   --env NAME=VALUE      a variable that the program sees; none of this process's own is passed on
@@ -20,8 +19,7 @@ There is no network: what is sent is queued, and a daemon outside delivers it.
 Examples:
   azall sandbox -- remember --text \"The API uses OAuth2\"
   azall sandbox --folder agents/mallory --time 5 -- inbox --offline
-  azall sandbox --module count.wasm --memory 64 -- some arguments"
-)]
+  azall sandbox --module count.wasm --memory 64 -- some arguments")]
 pub(crate) struct SandboxArgs {
     /// Limits, then `--`, then a command
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]

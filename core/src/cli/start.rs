@@ -82,7 +82,7 @@ pub(crate) struct StartupArgs {}
 
 impl Arguments for StartupArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(Startup.into())
+        Ok(Startup {}.into())
     }
 }
 

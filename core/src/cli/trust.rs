@@ -138,7 +138,7 @@ pub(crate) struct TrustStatusArgs {}
 
 impl Arguments for TrustStatusArgs {
     fn command(self, _: &mut Inputs) -> Result<Command, UsageError> {
-        Ok(TrustStatus.into())
+        Ok(TrustStatus {}.into())
     }
 }
 

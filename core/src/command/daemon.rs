@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::event::Level;
 use crate::protocol::text;
@@ -20,9 +20,11 @@ use super::session::Session;
 const LONGEST_PAUSE_MS: i64 = 5 * 60 * 1000;
 
 /// How to run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Daemon {
     /// One cycle only.
+    #[serde(default)]
     pub once: bool,
     /// Seconds between cycles, instead of the config's.
     pub interval: Option<u32>,

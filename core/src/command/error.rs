@@ -184,6 +184,36 @@ impl Error {
         }
     }
 
+    /// A word for the kind of error, for programs. These words stay as they are from one version to the next.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Engine(error) | Self::Sync(sync::Error::Engine(error)) => error.code(),
+            Self::File { .. } => "file",
+            Self::Locked { .. } => "locked",
+            Self::Keyring { .. } | Self::Sync(sync::Error::Keyring { .. }) => "keyring",
+            Self::Config { .. } | Self::ConfigRace => "config",
+            Self::KeyFile { .. } | Self::Identity { .. } | Self::IdentityRace { .. } => "identity",
+            Self::NameTaken(_) => "name-taken",
+            Self::Export(_) => "archive",
+            Self::NoSuchScript(_) | Self::NoSuchKey(_) | Self::NoSuchNote(_) | Self::NoSuchMessage { .. } => {
+                "not-found"
+            }
+            Self::Filter(_) => "filter",
+            Self::Relay(_) => "relay",
+            Self::TextTooLong(_) | Self::MessageTooLarge { .. } => "too-large",
+            Self::Memory(super::memory::MemoryError::NotShared { .. }) => "not-shared",
+            Self::Trust(_) => "trust",
+            Self::Path(_) => "path",
+            Self::ForeignMailbox { .. } => "foreign-mailbox",
+            Self::Sync(_) => "sync",
+            Self::Address(_) => "address",
+            Self::Envelope(_) | Self::Message(_) => "message",
+            Self::AmbiguousId { .. } => "ambiguous",
+            Self::AlreadyInInbox { .. } => "already-there",
+        }
+    }
+
     /// The process's exit code: 1 failed, 2 usage, 3 refused by policy.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

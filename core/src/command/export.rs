@@ -1,6 +1,6 @@
 //! `export` and `import`: the whole state of an agent as one ZIP file, and back.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::WRITES_IN_FLIGHT;
 use crate::engine::effect::{EntryKind, IoErrorKind, WriteAtomic};
@@ -25,7 +25,8 @@ const CONFIG: &str = "config.json";
 pub const MOST_BYTES: u64 = 1 << 30;
 
 /// Packs the agent's state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Export {
     /// The file to write.
     pub output: Option<String>,
@@ -121,9 +122,11 @@ pub async fn export(session: &mut Session, export: Export) -> Result<Exported, E
 }
 
 /// Unpacks a state.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Import {
     /// The archive.
+    #[serde(with = "crate::engine::transcript::bytes")]
     pub archive: Vec<u8>,
 }
 

@@ -1,6 +1,6 @@
 //! `filter`: who may write to this agent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::config::{Config, ConfigError, FilterList};
 use crate::protocol::filter::{FilterMode, Pattern, PatternTooLong};
@@ -9,7 +9,8 @@ use super::error::Error;
 use super::session::Session;
 
 /// One change of the filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum FilterChange {
     /// How the lists are used.
     Mode(FilterMode),
@@ -20,9 +21,11 @@ pub enum FilterChange {
 }
 
 /// Changes of the filter, in order; without any it is shown.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FilterCommand {
     /// The changes.
+    #[serde(default)]
     pub changes: Vec<FilterChange>,
 }
 

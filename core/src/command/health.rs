@@ -1,6 +1,6 @@
 //! `status` and `doctor`: how the mailbox and its transports are.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::lock;
@@ -15,8 +15,9 @@ use super::mail;
 use super::session::Session;
 
 /// Shows the state of the mailbox and of every transport.
-#[derive(Clone, Copy, Debug)]
-pub struct Status;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {}
 
 /// The state of the mailbox and of every transport.
 #[derive(Debug, Serialize)]
@@ -116,8 +117,9 @@ async fn transports(session: &Session) -> Result<Vec<TransportState>, Error> {
 }
 
 /// Looks for faults.
-#[derive(Clone, Copy, Debug)]
-pub struct Doctor;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Doctor {}
 
 /// What was found.
 #[derive(Debug, Serialize)]

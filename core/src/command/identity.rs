@@ -1,6 +1,6 @@
 //! `whoami`, `doing`, `address`: who this agent is, what it works on, where it can be reached.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::address::{Address, AddressError};
 use crate::protocol::layout::{AgentHome, Place};
@@ -11,14 +11,16 @@ use super::session::Session;
 use super::texts::{self, Edit};
 
 /// Shows or sets who the agent is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Whoami {
     /// The new identity.
     pub set: Option<String>,
 }
 
 /// Shows or changes what the agent works on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Doing {
     /// The change.
     pub edit: Option<Edit>,
@@ -129,9 +131,11 @@ pub(super) async fn newest_of(session: &Session, kind: SelfText) -> Result<Optio
 }
 
 /// Shows the agent's address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ShowAddress {
     /// The address alone, for programs.
+    #[serde(default)]
     pub quiet: bool,
 }
 

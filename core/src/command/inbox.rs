@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::event::Level;
 use crate::protocol::config::RelayAccount;
@@ -23,17 +23,22 @@ use super::session::Session;
 const VERIFIED_ON_THE_WAY: usize = 100;
 
 /// What to list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Inbox {
     /// This day instead of today.
     pub date: Option<Day>,
     /// Every day.
+    #[serde(default)]
     pub all: bool,
     /// Without a sync.
+    #[serde(default)]
     pub offline: bool,
     /// Only what was not read yet.
+    #[serde(default)]
     pub unread: bool,
     /// Go on, and tell of each message as it arrives.
+    #[serde(default)]
     pub watch: bool,
 }
 

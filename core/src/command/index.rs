@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
 use crate::engine::effect::{Entry, EntryKind, FileHead};
@@ -31,11 +31,13 @@ const LONG_HEAD_BYTES: u64 = 64 * 1024;
 const DAYS_AT_ONCE: usize = 8;
 
 /// Which index to show or rebuild.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Index {
     /// This day instead of today.
     pub date: Option<Day>,
     /// Rebuild every day's index and the index of memories.
+    #[serde(default)]
     pub rebuild: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::lock;
 use crate::protocol::envelope::{self, DocumentedHeaders, Opened, Proof};
@@ -16,8 +16,9 @@ use super::session::Session;
 use crate::protocol::address::Address;
 
 /// Shows this agent's key pair, making it if need be.
-#[derive(Clone, Copy, Debug)]
-pub struct CryptoIdentity;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CryptoIdentity {}
 
 /// This agent's public key.
 #[derive(Debug, Serialize)]
@@ -48,7 +49,8 @@ pub async fn crypto_identity(session: &mut Session, _: CryptoIdentity) -> Result
 }
 
 /// What to do with the keyring.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum KeyringCommand {
     /// List all keys.
     List,
@@ -154,7 +156,8 @@ fn change(keyring: &mut Keyring, command: &KeyringCommand, fingerprint: Fingerpr
 }
 
 /// How a text is signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum SignFormat {
     /// The envelope around the text alone (version 1), for any reader.
     Envelope,
@@ -163,7 +166,8 @@ pub enum SignFormat {
 }
 
 /// Signs a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Sign {
     /// The text.
     pub text: String,
@@ -228,7 +232,8 @@ fn documented_headers<'a>(session: &Session, whole: &'a str) -> (DocumentedHeade
 }
 
 /// Verifies a text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Verify {
     /// The text: a message file, or any text with an envelope in it.
     pub text: String,

@@ -1,6 +1,6 @@
 //! `remember`, `recall`: what an agent keeps for its later sessions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::{EFFECTS_IN_FLIGHT, FILE_LIMIT};
 use crate::engine::effect::{EntryKind, IoErrorKind, ReadFile};
@@ -32,7 +32,8 @@ const SEARCH_BYTES: u64 = 1024 * 1024;
 const PREVIEW: usize = 100;
 
 /// Stores a memory, or lists today's.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum Remember {
     /// Stores a memory.
     Store {
@@ -219,7 +220,8 @@ async fn read_day(session: &Session, mailbox: &Mailbox<'_>, day: Day, limit: u64
 }
 
 /// Looks for memories.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recall {
     /// Words that a memory must hold, in any case and order; without them the index is shown.
     pub query: Option<String>,

@@ -30,6 +30,7 @@ pub mod trust;
 
 pub use error::Error;
 pub use outcome::Outcome;
+use serde::Deserialize;
 use session::{Context, Session};
 
 use crate::engine::op::Op;
@@ -37,8 +38,10 @@ use crate::engine::op::Op;
 /// Makes the enum of commands, and how each is run.
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident($arguments:ty) => $run:path;)*) => {
-        /// A command with its arguments.
-        #[derive(Debug)]
+        /// A command with its arguments. As data it is `{"command": NAME, "arguments": {...}}`: the name in kebab case, the
+        /// arguments by their names here.
+        #[derive(Debug, Deserialize)]
+        #[serde(tag = "command", content = "arguments", rename_all = "kebab-case", deny_unknown_fields)]
         #[non_exhaustive]
         pub enum Command {
             $($(#[$doc])* $name($arguments),)*

@@ -1,6 +1,6 @@
 //! `note`, `notes`: named notes of a day.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::effect::EntryKind;
 use crate::protocol::name;
@@ -16,7 +16,8 @@ use super::texts::{self, Edit};
 const ENDING: &str = ".txt";
 
 /// Shows or changes a note.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Note {
     /// The note's name, not empty.
     pub name: String,
@@ -75,7 +76,8 @@ pub async fn note(session: &mut Session, note: Note) -> Result<NoteOutcome, Erro
 }
 
 /// Lists the notes of a day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Notes {
     /// This day instead of today.
     pub date: Option<Day>,

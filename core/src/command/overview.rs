@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::{Cx, EFFECTS_IN_FLIGHT};
 use crate::engine::effect::{EntryKind, ReadFile};
@@ -22,8 +22,9 @@ use super::session::Session;
 use super::texts;
 
 /// Lists the days.
-#[derive(Clone, Copy, Debug)]
-pub struct Dates;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dates {}
 
 /// The days of a mailbox.
 #[derive(Debug, Serialize)]
@@ -80,7 +81,8 @@ async fn day_counts(session: &Session, date: Day) -> Result<DayCounts, Error> {
 }
 
 /// Shows the folders and files of a day.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tree {
     /// This day instead of today.
     pub date: Option<Day>,
@@ -146,8 +148,9 @@ const MOST_PAGES: usize = 10;
 const DIRECTORY_BYTES: u64 = 64 * 1024;
 
 /// Lists the agents that are known.
-#[derive(Clone, Copy, Debug)]
-pub struct Directory;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {}
 
 /// The agents that are known, those of this machine first. As JSON it is an array.
 #[derive(Debug, Serialize)]

@@ -1,6 +1,6 @@
 //! `read` and `held`: one message, whole; and those that policy keeps back.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::lock;
 use crate::protocol::envelope::{InvalidReason, Opened};
@@ -16,13 +16,15 @@ use super::mail::{self, Location, Row};
 use super::session::Session;
 
 /// Which message to show.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Read {
     /// Its id, or the beginning of it.
     pub id: String,
     /// Only on this day.
     pub date: Option<Day>,
     /// The file as it is.
+    #[serde(default)]
     pub raw: bool,
 }
 
@@ -162,7 +164,8 @@ async fn attachments(session: &Session, location: &Location, message: &Message) 
 }
 
 /// What to do with the messages that policy keeps back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum Held {
     /// List them.
     List,

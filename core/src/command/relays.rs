@@ -1,6 +1,6 @@
 //! `register` and `relay`: accounts on AgentTalk relays.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::event::Level;
 use crate::protocol::address::Address;
@@ -16,13 +16,15 @@ use super::error::Error;
 use super::session::Session;
 
 /// Makes an account on a relay.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Register {
     /// The account's name.
     pub name: AgentName,
     /// The relay.
     pub server: ServerUrl,
     /// Also in a config that exists already.
+    #[serde(default)]
     pub yes: bool,
 }
 
@@ -153,7 +155,8 @@ fn tell_of_earlier_mailbox(session: &Session, (address, path, has_days): (Addres
 }
 
 /// What to do with the relays of the config.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum RelayCommand {
     /// List them.
     List,

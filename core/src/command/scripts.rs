@@ -21,7 +21,8 @@ const TIME_LIMIT_MS: u64 = 120_000;
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
 /// A command about scripts of a kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScriptCommand {
     /// Skills or tools.
     pub kind: ScriptKind,
@@ -30,7 +31,8 @@ pub struct ScriptCommand {
 }
 
 /// What to do with scripts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum ScriptAction {
     /// List them.
     List {

@@ -1,7 +1,7 @@
 //! `search`: full text over all days.
 
 use memchr::memmem::Finder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::FILE_LIMIT;
 use crate::engine::effect::{FileHead, IoError, IoErrorKind, ReadFile};
@@ -28,7 +28,8 @@ const FOLDERS_AT_ONCE: usize = 4;
 const EXCERPT: usize = 60;
 
 /// What to look for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Search {
     /// Text, in any case.
     pub query: String,

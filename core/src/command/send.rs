@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::FILE_LIMIT;
 use crate::protocol::address::Address;
@@ -21,11 +21,13 @@ use super::read::{Loaded, load};
 use super::session::Session;
 
 /// A file to send along.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attachment {
     /// Its name; any folder before it is dropped.
     pub name: String,
     /// Its content.
+    #[serde(with = "crate::engine::transcript::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -36,30 +38,36 @@ impl std::fmt::Debug for Attachment {
 }
 
 /// A message to send.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Send {
     /// The recipients, at least one.
     pub to: Vec<Address>,
     /// More recipients.
+    #[serde(default)]
     pub cc: Vec<Address>,
     /// The subject.
     pub subject: String,
     /// The text.
     pub body: String,
     /// Files to send along.
+    #[serde(default)]
     pub attachments: Vec<Attachment>,
 }
 
 /// An answer to send.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reply {
     /// The message that is answered: its id, or the beginning of it.
     pub id: String,
     /// The text.
     pub body: String,
     /// Files to send along.
+    #[serde(default)]
     pub attachments: Vec<Attachment>,
     /// To everybody whom the message went to.
+    #[serde(default)]
     pub all: bool,
 }
 

@@ -1,6 +1,6 @@
 //! `setup`, `quickstart`, `startup`, `prompt`, `onboard`: the first minutes of an agent, and of each of its sessions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::event::Level;
 use crate::engine::lock;
@@ -20,13 +20,15 @@ use super::session::{Session, new_agent_key};
 use super::texts::{self, Edit};
 
 /// Configures the agent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Setup {
     /// The agent.
     pub agent: Address,
     /// Which of the single accounts are in use.
     pub transport: Option<Transport>,
     /// Other agents may read its memories.
+    #[serde(default)]
     pub share_memories: bool,
 }
 
@@ -132,7 +134,8 @@ async fn become_agent(session: &mut Session, agent: &Address) -> Result<(), Erro
 }
 
 /// Everything that an agent needs, in one step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Quickstart {
     /// The agent; one is made up if it is not given.
     pub agent: Option<Address>,
@@ -230,8 +233,9 @@ async fn make_first_memory(session: &Session) -> Result<bool, Error> {
 }
 
 /// Restores a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Startup;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Startup {}
 
 /// What an agent needs to know at the start of a session.
 #[derive(Debug, Serialize)]
@@ -293,7 +297,8 @@ async fn unread_before(session: &Session, today: Day) -> Result<usize, Error> {
 }
 
 /// A guide for a model or a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum Guide {
     /// A snippet for a system prompt, plain.
     Prompt,

@@ -1,5 +1,7 @@
 //! What the commands about an agent's own texts share: identity, tasks, notes and memories are files of a day.
 
+use serde::Deserialize;
+
 use std::future::Future;
 
 use crate::engine;
@@ -15,7 +17,8 @@ use super::index;
 use super::session::Session;
 
 /// How a text is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 pub enum Edit {
     /// It becomes this.
     Set(String),

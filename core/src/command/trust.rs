@@ -1,6 +1,6 @@
 //! The trust commands: an agent is bound to the owner who proves that they can read its files.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::effect::Facts;
 use crate::engine::lock;
@@ -82,13 +82,16 @@ impl TrustError {
 }
 
 /// Makes a token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustGen {
     /// The agent, if not the configured one.
     pub agent: Option<String>,
     /// Even if the agent is bound; the token will be refused until the binding is revoked.
+    #[serde(default)]
     pub force: bool,
     /// Raw base64 alone.
+    #[serde(default)]
     pub quiet: bool,
 }
 
@@ -146,7 +149,8 @@ fn machine_label(name: &str, system: &str) -> String {
 }
 
 /// Checks a token.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustVerify {
     /// The token, armored or raw.
     pub token: String,
@@ -193,7 +197,8 @@ pub async fn verify(session: &mut Session, arguments: TrustVerify) -> Result<Tru
 }
 
 /// Binds the agent to an owner.
-#[derive(Clone)]
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustBind {
     /// The owner's address.
     pub owner: String,
@@ -230,11 +235,13 @@ pub async fn bind_by_token(session: &mut Session, arguments: TrustBind) -> Resul
 }
 
 /// Binds the agent on this machine in one step.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustBindLocal {
     /// The owner's address.
     pub owner: String,
     /// Also when it is bound already.
+    #[serde(default)]
     pub force: bool,
 }
 
@@ -249,11 +256,13 @@ pub async fn bind_locally(session: &mut Session, arguments: TrustBindLocal) -> R
 }
 
 /// Binds every agent of this mailboxes folder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustBindAll {
     /// The owner's address.
     pub owner: String,
     /// Also those that are bound already.
+    #[serde(default)]
     pub force: bool,
 }
 
@@ -308,8 +317,9 @@ async fn bind_one(session: &Session, name: &str, owner: &str, force: bool) -> Re
 }
 
 /// Shows the binding.
-#[derive(Clone, Copy, Debug)]
-pub struct TrustStatus;
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustStatus {}
 
 /// The binding of an agent.
 #[derive(Debug, Serialize)]
@@ -348,9 +358,11 @@ pub async fn status(session: &mut Session, _: TrustStatus) -> Result<TrustState,
 }
 
 /// Undoes the binding.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrustRevoke {
     /// It is meant.
+    #[serde(default)]
     pub yes: bool,
 }
 

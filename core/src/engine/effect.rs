@@ -268,9 +268,9 @@ pub struct ScriptResult {
     pub truncated: bool,
 }
 
-/// Makes the two enums and the glue between them and the structs.
+/// Makes the enums and the glue between them and the structs.
 macro_rules! effects {
-    ($($name:ident => $answer:ty;)*) => {
+    ($($(#[$how:meta])* $name:ident => $answer:ty;)*) => {
         /// A request to the host.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
@@ -282,14 +282,38 @@ macro_rules! effects {
         #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum Answer {
-            $(#[doc = concat!("Answers [`", stringify!($name), "`].")] $name(Result<$answer, IoError>),)*
+            $(#[doc = concat!("Answers [`", stringify!($name), "`].")] $name($(#[$how])* Result<$answer, IoError>),)*
+        }
+
+        /// What kind of effect it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum EffectKind {
+            $(#[doc = concat!("See [`", stringify!($name), "`].")] $name,)*
+        }
+
+        impl EffectKind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The effect's name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
         }
 
         impl Effect {
+            /// What kind of effect it is.
+            #[must_use]
+            pub const fn kind(&self) -> EffectKind {
+                match self { $(Self::$name(_) => EffectKind::$name,)* }
+            }
+
             /// The effect's name, for logs and errors.
             #[must_use]
             pub const fn name(&self) -> &'static str {
-                match self { $(Self::$name(_) => stringify!($name),)* }
+                self.kind().name()
             }
 
             /// The answer of the right kind that says that the effect failed.
@@ -338,6 +362,7 @@ macro_rules! effects {
 }
 
 effects! {
+    #[serde(with = "crate::engine::transcript::bytes_or_error")]
     ReadFile => Vec<u8>;
     ReadMany => Vec<Result<FileHead, IoError>>;
     List => Vec<Entry>;
@@ -345,6 +370,7 @@ effects! {
     Append => ();
     Rename => ();
     Remove => ();
+    #[serde(with = "crate::engine::transcript::bytes_or_error")]
     Random => Vec<u8>;
     HostFacts => Facts;
     Http => HttpAnswer;

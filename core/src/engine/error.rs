@@ -62,6 +62,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// A word for the kind of error, for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Host { .. } => "host",
+            Self::Locked { .. } => "locked",
+            Self::LockLost { .. } => "lock-lost",
+            Self::Cancelled => "cancelled",
+            Self::Stalled | Self::ForeignFuture | Self::WrongAnswer { .. } | Self::Over => "engine",
+        }
+    }
+
     /// The kind of the failed effect, if one failed.
     #[must_use]
     pub fn io_kind(&self) -> Option<IoErrorKind> {

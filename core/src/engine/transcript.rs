@@ -323,26 +323,85 @@ fn mask_text(text: &mut String, masks: &[(String, String)]) {
     }
 }
 
-/// Bytes as base64 in serialized effects and answers.
+/// Bytes in serialized effects, answers and commands: as they are where the format has bytes, as base64 where it is text.
 pub mod bytes {
+    use std::fmt;
+
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
 
-    /// Writes bytes as base64 text.
+    /// Writes bytes.
     ///
     /// # Errors
     /// Whatever the serializer says.
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD.encode(bytes))
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&STANDARD.encode(bytes))
+        } else {
+            serializer.serialize_bytes(bytes)
+        }
     }
 
-    /// Reads bytes from base64 text.
+    /// Reads bytes, or base64 text.
     ///
     /// # Errors
-    /// When the text is not base64.
+    /// When it is neither.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        STANDARD.decode(text).map_err(serde::de::Error::custom)
+        deserializer.deserialize_any(Bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            STANDARD.decode(text).map_err(E::custom)
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+            Ok(bytes)
+        }
+    }
+}
+
+/// [`bytes`], or the error that came in their place.
+pub mod bytes_or_error {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::engine::effect::IoError;
+
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Written<'a>(#[serde(with = "super::bytes")] &'a [u8]);
+
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Read(#[serde(with = "super::bytes")] Vec<u8>);
+
+    /// Writes bytes or an error.
+    ///
+    /// # Errors
+    /// Whatever the serializer says.
+    pub fn serialize<S: Serializer>(answer: &Result<Vec<u8>, IoError>, serializer: S) -> Result<S::Ok, S::Error> {
+        answer.as_ref().map(|bytes| Written(bytes)).serialize(serializer)
+    }
+
+    /// Reads bytes or an error.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Vec<u8>, IoError>, D::Error> {
+        Ok(Result::<Read, IoError>::deserialize(deserializer)?.map(|read| read.0))
     }
 }

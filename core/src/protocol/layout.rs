@@ -109,13 +109,6 @@ impl serde::Serialize for RelPath {
     }
 }
 
-impl<'de> serde::Deserialize<'de> for RelPath {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
-
 /// A file or folder: a root and a path below it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Place {
@@ -189,7 +182,7 @@ impl Folder {
 }
 
 /// Scripts that an agent keeps: skills (know-how) and tools (to run).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScriptKind {
     /// `skills/`

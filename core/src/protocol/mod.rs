@@ -11,6 +11,7 @@ pub mod dedupe;
 pub mod delivery;
 pub mod envelope;
 pub mod filter;
+mod from_text;
 pub mod id;
 pub mod identity;
 pub mod index;

@@ -11,7 +11,8 @@ use crate::protocol::relay::{ServerUrl, Token};
 use crate::protocol::text;
 
 /// A list of the address filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FilterList {
     /// Senders to refuse.
     Blacklist,

@@ -37,6 +37,14 @@ macro_rules! choices {
             }
         }
 
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let word = String::deserialize(deserializer)?;
+                let unknown = || serde::de::Error::unknown_variant(&word, &[$first_word, $($word),*]);
+                Self::from_name(&word).ok_or_else(unknown)
+            }
+        }
+
         impl Choice for $name {
             const CHOICES: &'static [(&'static str, Self)] = &[($first_word, Self::$first), $(($word, Self::$rest),)*];
         }
@@ -125,7 +133,8 @@ impl Default for FilterSettings {
 }
 
 /// An account on an AgentTalk relay.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RelayAccount {
     /// The relay.
     pub server: ServerUrl,

@@ -1,0 +1,189 @@
+//! A running command, with data instead of types.
+
+use std::collections::BTreeMap;
+
+use azall_core::command::session::{self, Opened};
+use azall_core::command::{self, Command, Outcome};
+use azall_core::engine::effect::{Answer, Effect, EffectKind};
+use azall_core::engine::event::Event;
+use azall_core::engine::op::{EffectId, Op, Output};
+use azall_core::protocol::layout::RelPath;
+use azall_core::protocol::time::Now;
+use ciborium::Value;
+
+use crate::config::Config;
+use crate::data::{field, from_data, map, said, to_data};
+use crate::failure::Failure;
+
+/// A command, or the opening of a config.
+pub struct Operation {
+    running: Running,
+    /// The effects that were handed out and not answered, by the number that the host knows them by.
+    waiting: BTreeMap<u32, (EffectId, EffectKind)>,
+    next_id: u32,
+}
+
+enum Running {
+    Opening { op: Op<Opened, command::Error>, config_file: RelPath, config_shown: String },
+    Command(Op<Outcome, command::Error>),
+}
+
+/// What an operation wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// Start this effect; resume with its answer under this number.
+    Effect(u32, Value),
+    /// `{level, text}`: show it or drop it.
+    Event(Event),
+    /// Nothing to do until an answer, or until this moment (unix milliseconds) if there is one.
+    Wait(Option<i64>),
+    /// The config is open.
+    Opened(Box<Config>),
+    /// The command is done.
+    Done(Box<Outcome>),
+    /// It failed.
+    Failed(Failure),
+}
+
+impl Operation {
+    /// Reads the config file of this name in the config's folder, which must come before any command. `agent` takes the place of the
+    /// config's own (`$AGENTAZALL_AGENT`).
+    ///
+    /// # Errors
+    /// `argument` when it is no file name.
+    pub fn open(file_name: &str, config_shown: &str, agent: Option<String>) -> Result<Self, Failure> {
+        let config_file = crate::config::file_name(file_name)?;
+        let op = session::open(config_file.clone(), agent);
+        Ok(Self::new(Running::Opening { op, config_file, config_shown: config_shown.to_owned() }))
+    }
+
+    /// Runs a command, `{"command": NAME, "arguments": {...}}`.
+    ///
+    /// # Errors
+    /// `argument` when there is no such command or its arguments are not what they must be.
+    pub fn command(command: &Value, config: &Config) -> Result<Self, Failure> {
+        let missing = || Failure::argument("a command is a map with `command`, its name, and `arguments`");
+        let name = field(command, "command").cloned().ok_or_else(missing)?;
+        let arguments = field(command, "arguments").cloned().unwrap_or(Value::Map(Vec::new()));
+        let command = from_data(&map([("command", name), ("arguments", arguments)]))?;
+        Ok(Self::run(command, config))
+    }
+
+    /// Runs a command.
+    #[must_use]
+    pub fn run(command: Command, config: &Config) -> Self {
+        Self::new(Running::Command(command::start(command, config.context())))
+    }
+
+    const fn new(running: Running) -> Self {
+        Self { running, waiting: BTreeMap::new(), next_id: 1 }
+    }
+
+    /// Goes on as far as it can at this moment. See [`Op::poll`].
+    pub fn poll(&mut self, now: Now) -> Step {
+        match &mut self.running {
+            Running::Opening { op, config_file, config_shown } => match op.poll(now) {
+                Output::Done(Ok(opened)) => {
+                    let config = Config::new(opened, config_file.clone(), config_shown.clone());
+                    Step::Opened(Box::new(config))
+                }
+                Output::Done(Err(error)) => Step::Failed(session::open_error(error, config_shown).into()),
+                Output::Effect(id, effect) => self.hand_out(id, &effect),
+                Output::Event(event) => Step::Event(event),
+                Output::Wait(until) => Step::Wait(until),
+            },
+            Running::Command(op) => match op.poll(now) {
+                Output::Done(Ok(outcome)) => Step::Done(Box::new(outcome)),
+                Output::Done(Err(error)) => Step::Failed(error.into()),
+                Output::Effect(id, effect) => self.hand_out(id, &effect),
+                Output::Event(event) => Step::Event(event),
+                Output::Wait(until) => Step::Wait(until),
+            },
+        }
+    }
+
+    fn hand_out(&mut self, id: EffectId, effect: &Effect) -> Step {
+        let number = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1).max(1);
+        match effect_data(effect) {
+            Ok(data) => {
+                self.waiting.insert(number, (id, effect.kind()));
+                Step::Effect(number, data)
+            }
+            Err(failure) => Step::Failed(failure),
+        }
+    }
+
+    /// Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`.
+    ///
+    /// # Errors
+    /// `resume` when no effect of this number waits, or the answer is not one to it. The effect then still waits.
+    pub fn resume(&mut self, number: u32, answer: Value) -> Result<(), Failure> {
+        let no_such = || Failure::new("resume", format!("no effect {number} waits for an answer"));
+        let (id, kind) = *self.waiting.get(&number).ok_or_else(no_such)?;
+        let name = kind.name();
+        let answer: Answer = map([(name, answer)])
+            .deserialized()
+            .map_err(|error| Failure::new("resume", format!("the answer to {name} {number}: {}", said(&error))))?;
+        self.waiting.remove(&number);
+        let resumed = match &mut self.running {
+            Running::Opening { op, .. } => op.resume(id, answer),
+            Running::Command(op) => op.resume(id, answer),
+        };
+        resumed.map_err(|error| Failure::new("resume", error))
+    }
+
+    /// Asks the operation to stop. See [`Op::cancel`].
+    pub fn cancel(&mut self) {
+        match &mut self.running {
+            Running::Opening { op, .. } => op.cancel(),
+            Running::Command(op) => op.cancel(),
+        }
+    }
+}
+
+impl Step {
+    /// `{"step": ...}` with what belongs to it: an effect's `id` and `effect`, an event's `level` and `text`, `until`, an outcome,
+    /// the `exit_code` that the command line would give, and the file (`path`, `bytes`) that the host is to write for the command,
+    /// if any. An opened config is not data, nor is a failure: a binding gives the one and throws the other.
+    ///
+    /// # Errors
+    /// What an operation failed with.
+    pub fn to_data(&self) -> Result<Value, Failure> {
+        Ok(match self {
+            Self::Effect(id, effect) => {
+                map([("step", "effect".into()), ("id", (*id).into()), ("effect", effect.clone())])
+            }
+            Self::Event(event) => {
+                map([("step", "event".into()), ("level", to_data(&event.level)?), ("text", event.text.as_str().into())])
+            }
+            Self::Wait(until) => map([("step", "wait".into()), ("until", to_data(until)?)]),
+            Self::Opened(config) => map([
+                ("step", "opened".into()),
+                ("agent", config.agent().into()),
+                ("mailbox_dir", config.mailbox_dir().into()),
+                ("found", config.is_found().into()),
+            ]),
+            Self::Done(outcome) => {
+                let file = |(path, bytes): (&str, &[u8])| map([("path", path.into()), ("bytes", bytes.into())]);
+                map([
+                    ("step", "done".into()),
+                    ("outcome", to_data(&**outcome)?),
+                    ("exit_code", outcome.exit_code().into()),
+                    ("file", outcome.artifact().map_or(Value::Null, file)),
+                ])
+            }
+            Self::Failed(failure) => return Err(failure.clone()),
+        })
+    }
+}
+
+/// An effect as a map: its `kind`, and its fields.
+fn effect_data(effect: &Effect) -> Result<Value, Failure> {
+    let mut fields = vec![("kind".into(), effect.name().into())];
+    if let Value::Map(tagged) = to_data(effect)? {
+        let inner = tagged.into_iter().next().map(|(_, inner)| inner);
+        fields.extend(inner.and_then(|inner| inner.into_map().ok()).unwrap_or_default());
+    }
+    Ok(Value::Map(fields))
+}
