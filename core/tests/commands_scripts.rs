@@ -178,6 +178,45 @@ fn a_tool_runs_with_its_arguments_and_its_exit_code() {
     play(&mut shell, "$ tool good --run\n! there is no python3\n? 1");
 }
 
+#[test]
+fn a_tool_may_be_a_webassembly_program() {
+    let mut shell = Shell::of("ada");
+    shell.files.insert("count.wasm".into(), b"\0asm\x01\0\0\0\xff".to_vec());
+    shell.host.scripts = Box::new(|run, _| {
+        let stdout = format!("{} sees {}", run.script.path, run.folder.path).into_bytes();
+        Ok(ScriptResult { code: Some(0), timed_out: false, stdout, stderr: Vec::new(), truncated: false })
+    });
+    play(
+        &mut shell,
+        r#"
+        $ tool count --code 'print(1)'
+        | added
+        $ tool count --add count.wasm --description "counts"
+        = tool added: /home/data/mailboxes/ada@localhost/tools/count.wasm
+        @! ada@localhost/tools/count.py
+        $ tool
+        =   count v1.0 by ada@localhost - counts
+        $ tool count
+        = A WebAssembly program: /home/data/mailboxes/ada@localhost/tools/count.wasm
+        $ tool count --read --json
+        {"code": null, "path": "/home/data/mailboxes/ada@localhost/tools/count.wasm"}
+        $ tool count --run
+        = ada@localhost/tools/count.wasm sees ada@localhost
+        $ tool count.wasm --promote
+        | promoted: /home/data/shared/tools/count.wasm
+        $ tool count --delete
+        | deleted: /home/data/mailboxes/ada@localhost/tools/count.wasm
+        $ tool count --run
+        = tools/count.wasm sees ada@localhost
+        $ skill count --add count.wasm
+        ! can be a tool
+        ? 1
+        "#,
+    );
+    let kept = shell.host.file(Root::Shared, "tools/count.wasm");
+    assert_eq!(kept, Some(b"\0asm\x01\0\0\0\xff".as_slice()), "byte for byte");
+}
+
 /// Ada's machine, with something of everything in her mailbox.
 fn lived_in() -> Shell {
     let mut shell = Shell::new();

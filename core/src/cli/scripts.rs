@@ -7,7 +7,7 @@ use super::page::{Page, Show, Style};
 use super::{Arguments, UsageError};
 use crate::command::Command;
 use crate::command::export::{Export, Exported, Import, Imported};
-use crate::command::scripts::{ScriptAction, ScriptCommand, ScriptMeta, ScriptOutcome, word};
+use crate::command::scripts::{Code, ScriptAction, ScriptCommand, ScriptMeta, ScriptOutcome, word};
 use crate::protocol::layout::ScriptKind;
 
 /// What skills and tools have in common.
@@ -51,7 +51,7 @@ impl ScriptArgs {
         let Self { name: Some(name), code, description, script_version: version, shared, .. } = self else {
             return ScriptAction::List { shared_only: self.shared };
         };
-        match code.or_else(|| inputs.take().map(|input| input.text())) {
+        match code.map(Code::Text).or_else(|| inputs.take().map(|input| Code::Bytes(input.into_bytes()))) {
             Some(code) => ScriptAction::Add { name, code, description, version, shared },
             None if self.promote => ScriptAction::Promote { name },
             None if self.delete => ScriptAction::Delete { name },
@@ -85,12 +85,15 @@ impl Arguments for SkillArgs {
 #[derive(Debug, Args)]
 #[command(disable_version_flag = true)]
 #[command(
-    after_help = "A tool runs with python3 in the mailbox's folder, for at most 120 seconds; its exit code becomes azall's.
+    after_help = "A tool runs for at most 120 seconds; its exit code becomes azall's. A Python script runs with python3 in the mailbox's
+folder, and may do what you may. A WebAssembly program (WASI preview 1) runs in the sandbox: it sees this agent's own folder and
+nothing else of this machine.
 
 Examples:
   azall tool count --code 'print(6 * 7)' --description \"counts\"
   azall tool count --run
-  azall tool count --run --run-args one two"
+  azall tool count --run --run-args one two
+  azall tool resize --add resize.wasm"
 )]
 pub(crate) struct ToolArgs {
     #[command(flatten)]
@@ -149,6 +152,10 @@ impl Show for ScriptOutcome {
                     let dash = if description.is_empty() { "" } else { " - " };
                     page.line(&format!(" v{version} by {author}{dash}{description}"));
                 }
+            }
+            "shown" => {
+                let path = self.path.as_deref().unwrap_or_default();
+                page.line(&format!("A WebAssembly program: {path}"));
             }
             done => {
                 let path = self.path.as_deref().unwrap_or_default();

@@ -68,9 +68,9 @@ pub enum Error {
     /// A state cannot be packed or unpacked.
     #[error(transparent)]
     Export(#[from] super::export::ExportError),
-    /// A script that is not there.
+    /// A command about scripts was not carried out.
     #[error(transparent)]
-    NoSuchScript(#[from] super::scripts::NoSuchScript),
+    Script(#[from] super::scripts::ScriptError),
     /// A pattern that no filter takes.
     #[error(transparent)]
     Filter(#[from] super::filter::FilterError),
@@ -196,9 +196,8 @@ impl Error {
             Self::KeyFile { .. } | Self::Identity { .. } | Self::IdentityRace { .. } => "identity",
             Self::NameTaken(_) => "name-taken",
             Self::Export(_) => "archive",
-            Self::NoSuchScript(_) | Self::NoSuchKey(_) | Self::NoSuchNote(_) | Self::NoSuchMessage { .. } => {
-                "not-found"
-            }
+            Self::Script(super::scripts::ScriptError::ProgramAsSkill { .. }) => "argument",
+            Self::Script(_) | Self::NoSuchKey(_) | Self::NoSuchNote(_) | Self::NoSuchMessage { .. } => "not-found",
             Self::Filter(_) => "filter",
             Self::Relay(_) => "relay",
             Self::TextTooLong(_) | Self::MessageTooLarge { .. } => "too-large",

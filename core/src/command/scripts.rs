@@ -1,4 +1,5 @@
-//! `skill` and `tool`: Python scripts that an agent keeps, its own and those shared with all agents here.
+//! `skill` and `tool`: scripts that an agent keeps, its own and those shared with all agents here. They are written in Python; a tool
+//! may also be a WebAssembly program (WASI preview 1), which is run in the sandbox.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -44,7 +45,7 @@ pub enum ScriptAction {
         /// Its name.
         name: String,
         /// Its code.
-        code: String,
+        code: Code,
         /// What it does.
         description: String,
         /// Its version.
@@ -75,6 +76,38 @@ pub enum ScriptAction {
         args: Vec<String>,
     },
 }
+
+/// A script's code: text is Python, bytes may be either.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Code {
+    /// Python.
+    Text(String),
+    /// What a file holds.
+    Bytes(#[serde(with = "crate::engine::transcript::bytes")] Vec<u8>),
+}
+
+impl Code {
+    /// The code as it is kept: a program as it is, anything else as text.
+    fn into_bytes(self) -> Vec<u8> {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Bytes(bytes) if is_program(&bytes) => bytes,
+            Self::Bytes(bytes) => text::decode(&bytes).into_owned().into_bytes(),
+        }
+    }
+}
+
+/// How every WebAssembly module begins.
+const PROGRAM_START: &[u8; 4] = b"\0asm";
+
+/// Whether these bytes are a WebAssembly program.
+fn is_program(code: &[u8]) -> bool {
+    code.starts_with(PROGRAM_START)
+}
+
+/// What a script's file is called behind its name.
+const LANGUAGES: [&str; 2] = [".py", ".wasm"];
 
 /// What is known of a script, beside it in `<name>.meta.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -157,14 +190,24 @@ impl ScriptOutcome {
     }
 }
 
-/// A script that is not there.
+/// A command about scripts that was not carried out.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no {kind} {name:?}; `azall {kind}` lists those that are")]
-pub struct NoSuchScript {
-    /// `skill` or `tool`.
-    pub kind: &'static str,
-    /// The name.
-    pub name: String,
+#[non_exhaustive]
+pub enum ScriptError {
+    /// It is not there.
+    #[error("there is no {kind} {name:?}; `azall {kind}` lists those that are")]
+    NotThere {
+        /// `skill` or `tool`.
+        kind: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// A skill tells how something is done: it is read, and a program cannot be.
+    #[error("{name:?} is a WebAssembly program; it can be a tool (`azall tool {name} --add FILE`), not a skill")]
+    ProgramAsSkill {
+        /// The name.
+        name: String,
+    },
 }
 
 /// The word for a kind.
@@ -179,7 +222,7 @@ pub const fn word(kind: ScriptKind) -> &'static str {
 /// Lists, adds, shows, shares, removes or runs scripts.
 ///
 /// # Errors
-/// [`NoSuchScript`]; files that cannot be read or written; on a host without processes, running.
+/// [`ScriptError`]; files that cannot be read or written; on a host without processes, running.
 pub async fn scripts(session: &mut Session, command: ScriptCommand) -> Result<ScriptOutcome, Error> {
     session.enter().await?;
     let session = &*session;
@@ -194,7 +237,7 @@ pub async fn scripts(session: &mut Session, command: ScriptCommand) -> Result<Sc
                 created: session.cx.now().local_text(),
                 ..ScriptMeta::default()
             };
-            add(session, kind, &name, code, meta, shared).await?
+            add(session, kind, &name, code.into_bytes(), meta, shared).await?
         }
         ScriptAction::Read { name } => read(session, kind, &name).await?,
         ScriptAction::Promote { name } => promote(session, kind, &name).await?,
@@ -211,10 +254,35 @@ fn outcome(kind: ScriptKind, done: &'static str) -> ScriptOutcome {
     ScriptOutcome { kind, done, scripts: Vec::new(), path: None, code: None, run: None }
 }
 
-/// The files of a script in a folder: the code, and what is known of it.
-fn files(folder: &Place, script: &str) -> Result<(Place, Place), Error> {
-    let name = name::sanitize(script.strip_suffix(".py").unwrap_or(script));
-    Ok((folder.join(&format!("{name}.py"))?, folder.join(&format!("{name}.meta.json"))?))
+/// A script's name without what its file is called behind it.
+fn stem(script: &str) -> &str {
+    LANGUAGES.iter().find_map(|language| script.strip_suffix(language)).unwrap_or(script)
+}
+
+/// The files of a script in a folder.
+struct Files {
+    /// Its code, in each language that it may be written in.
+    code: [Place; 2],
+    /// What is known of it.
+    about: Place,
+}
+
+impl Files {
+    fn of(folder: &Place, script: &str) -> Result<Self, Error> {
+        let name = name::sanitize(stem(script));
+        let [python, program] = LANGUAGES.map(|language| folder.join(&format!("{name}{language}")));
+        Ok(Self { code: [python?, program?], about: folder.join(&format!("{name}.meta.json"))? })
+    }
+
+    /// The file with the code, and the code.
+    async fn find(&self, session: &Session) -> Result<Option<(&Place, Vec<u8>)>, Error> {
+        for place in &self.code {
+            if let Some(code) = session.cx.read(place).await? {
+                return Ok(Some((place, code)));
+            }
+        }
+        Ok(None)
+    }
 }
 
 async fn list(session: &Session, kind: ScriptKind, shared_only: bool) -> Result<ScriptOutcome, Error> {
@@ -229,7 +297,12 @@ async fn list(session: &Session, kind: ScriptKind, shared_only: bool) -> Result<
 async fn rows(session: &Session, folder: &Place, shared: bool) -> Result<Vec<ScriptRow>, Error> {
     let entries = session.cx.list(folder).await?;
     let files = entries.iter().filter(|entry| entry.kind == EntryKind::File);
-    let names: Vec<&str> = files.filter_map(|entry| entry.name.strip_suffix(".py")).collect();
+    let mut names: Vec<&str> = files
+        .map(|entry| (stem(&entry.name), &entry.name))
+        .filter(|(stem, name)| stem != name)
+        .map(|(stem, _)| stem)
+        .collect();
+    names.dedup();
     let metas = names.iter().map(|name| format!("{name}.meta.json")).collect();
     let metas = session.cx.read_many(folder, metas, OUTPUT_LIMIT).await?;
     Ok(names
@@ -247,36 +320,44 @@ async fn add(
     session: &Session,
     kind: ScriptKind,
     name: &str,
-    code: String,
+    code: Vec<u8>,
     meta: ScriptMeta,
     shared: bool,
 ) -> Result<ScriptOutcome, Error> {
     let folder = if shared { kind.shared() } else { session.home.scripts(kind) };
-    let (script, about) = files(&folder, name)?;
+    let files = Files::of(&folder, name)?;
+    let [python, program] = &files.code;
+    let (script, other) = match (is_program(&code), kind) {
+        (true, ScriptKind::Skill) => return Err(ScriptError::ProgramAsSkill { name: stem(name).to_owned() }.into()),
+        (true, ScriptKind::Tool) => (program, python),
+        (false, _) => (python, program),
+    };
     let meta_json = python_json::pretty(&serde_json::to_value(&meta).unwrap_or_default());
     lock::locked(&session.cx, &session.home.lock(), async {
-        session.cx.write(&script, code).await?;
-        session.cx.write(&about, meta_json).await?;
+        session.cx.write(script, code).await?;
+        session.cx.write(&files.about, meta_json).await?;
+        // An earlier one of this name in the other language is replaced.
+        session.cx.remove(other).await?;
         Ok::<_, Error>(())
     })
     .await?;
-    let row = ScriptRow { name: stem(&script), shared, meta };
-    Ok(ScriptOutcome { scripts: vec![row], path: Some(session.shown(&script)), ..outcome(kind, "added") })
+    let row = ScriptRow { name: stem(script.path.file_name()).to_owned(), shared, meta };
+    Ok(ScriptOutcome { scripts: vec![row], path: Some(session.shown(script)), ..outcome(kind, "added") })
 }
 
-fn stem(script: &Place) -> String {
-    script.path.file_name().trim_end_matches(".py").to_owned()
+fn not_there(kind: ScriptKind, name: &str) -> Error {
+    ScriptError::NotThere { kind: word(kind), name: name.to_owned() }.into()
 }
 
-/// An own script, else a shared one: its files and its code.
+/// An own script, else a shared one: its file, what is known of it, and its code.
 async fn find(session: &Session, kind: ScriptKind, name: &str) -> Result<(Place, Place, Vec<u8>), Error> {
     for folder in [session.home.scripts(kind), kind.shared()] {
-        let (script, about) = files(&folder, name)?;
-        if let Some(code) = session.cx.read(&script).await? {
-            return Ok((script, about, code));
+        let files = Files::of(&folder, name)?;
+        if let Some((script, code)) = files.find(session).await? {
+            return Ok((script.clone(), files.about, code));
         }
     }
-    Err(NoSuchScript { kind: word(kind), name: name.to_owned() }.into())
+    Err(not_there(kind, name))
 }
 
 async fn meta_of(session: &Session, about: &Place) -> Result<ScriptMeta, Error> {
@@ -287,44 +368,47 @@ async fn meta_of(session: &Session, about: &Place) -> Result<ScriptMeta, Error> 
 async fn read(session: &Session, kind: ScriptKind, name: &str) -> Result<ScriptOutcome, Error> {
     let (script, about, code) = find(session, kind, name).await?;
     let shared = script.root == kind.shared().root;
-    let row = ScriptRow { name: stem(&script), shared, meta: meta_of(session, &about).await? };
+    let name = stem(script.path.file_name()).to_owned();
+    let row = ScriptRow { name, shared, meta: meta_of(session, &about).await? };
+    let is_text = !is_program(&code);
     Ok(ScriptOutcome {
         scripts: vec![row],
         path: Some(session.shown(&script)),
-        code: Some(text::decode(&code).into_owned()),
+        code: is_text.then(|| text::decode(&code).into_owned()),
         ..outcome(kind, "shown")
     })
 }
 
 async fn promote(session: &Session, kind: ScriptKind, name: &str) -> Result<ScriptOutcome, Error> {
-    let (script, about) = files(&session.home.scripts(kind), name)?;
-    let Some(code) = session.cx.read(&script).await? else {
-        return Err(NoSuchScript { kind: word(kind), name: name.to_owned() }.into());
-    };
-    let mut meta = meta_of(session, &about).await?;
+    let files = Files::of(&session.home.scripts(kind), name)?;
+    let (_, code) = files.find(session).await?.ok_or_else(|| not_there(kind, name))?;
+    let mut meta = meta_of(session, &files.about).await?;
     meta.promoted_by = Some(session.address().to_string());
     meta.promoted_at = Some(session.cx.now().local_text());
-    let code = String::from_utf8_lossy(&code).into_owned();
     Ok(ScriptOutcome { done: "promoted", ..add(session, kind, name, code, meta, true).await? })
 }
 
 async fn delete(session: &Session, kind: ScriptKind, name: &str) -> Result<ScriptOutcome, Error> {
-    let (script, about) = files(&session.home.scripts(kind), name)?;
-    if session.cx.read(&script).await?.is_none() {
-        return Err(NoSuchScript { kind: word(kind), name: name.to_owned() }.into());
-    }
+    let files = Files::of(&session.home.scripts(kind), name)?;
+    let (script, _) = files.find(session).await?.ok_or_else(|| not_there(kind, name))?;
     lock::locked(&session.cx, &session.home.lock(), async {
-        session.cx.remove(&script).await?;
-        session.cx.remove(&about).await?;
+        session.cx.remove(script).await?;
+        session.cx.remove(&files.about).await?;
         Ok::<_, Error>(())
     })
     .await?;
-    Ok(ScriptOutcome { path: Some(session.shown(&script)), ..outcome(kind, "deleted") })
+    Ok(ScriptOutcome { path: Some(session.shown(script)), ..outcome(kind, "deleted") })
 }
 
 async fn run(session: &Session, kind: ScriptKind, name: &str, args: Vec<String>) -> Result<ScriptOutcome, Error> {
     let (script, _, _) = find(session, kind, name).await?;
-    let request = RunScript { script: script.clone(), args, timeout_ms: TIME_LIMIT_MS, output_limit: OUTPUT_LIMIT };
+    let request = RunScript {
+        script: script.clone(),
+        folder: session.home.dir(),
+        args,
+        timeout_ms: TIME_LIMIT_MS,
+        output_limit: OUTPUT_LIMIT,
+    };
     let result = session.cx.run_script(request).await?;
     let run = ScriptRun {
         exit_code: result.code,

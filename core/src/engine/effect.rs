@@ -237,12 +237,15 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
 }
 
-/// Runs a Python script of the mailbox with `python3`, its input empty, in the mailbox's folder. Hosts without processes answer
-/// [`IoErrorKind::Unsupported`].
+/// Runs a script of the mailbox, its input empty. A Python script is run with `python3` in the folder of all mailboxes; a WebAssembly
+/// program (a name that ends in `.wasm`) in the sandbox, where it sees `folder` alone. Hosts without processes, or without
+/// what runs it, answer [`IoErrorKind::Unsupported`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunScript {
     /// The script.
     pub script: Place,
+    /// The agent's own folder.
+    pub folder: Place,
     /// Its arguments.
     pub args: Vec<String>,
     /// Ended after this many milliseconds, with everything it started.

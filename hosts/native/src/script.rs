@@ -1,7 +1,8 @@
-//! Running a mailbox's Python scripts.
+//! Running a mailbox's scripts: Python as a process of this user, WebAssembly in the sandbox.
 
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use rustix::fs::FileType;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
 use crate::interrupt::Interrupt;
+use crate::sandbox;
 use azall_files::roots::Roots;
 use azall_files::system::{failed, failed_std};
 
@@ -27,12 +29,18 @@ const MOST_RESTS: usize = 16;
 /// Variables of azall's own that a script may see: they say where the mailbox is, and hold no secret.
 const SHARED_VARIABLES: [&str; 3] = ["AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT"];
 
-/// Answers [`RunScript`]. The script runs in the folder of all mailboxes, with this process's environment but for
-/// variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only `SHARED_VARIABLES`. It is the leader of
+/// What runs a Python script.
+const PYTHON: &str = "python3";
+
+/// The sandbox ends a program at the time limit itself, and says why. It is ended from outside only if it does not.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Answers [`RunScript`]. A Python script runs in the folder of all mailboxes, with this process's environment but for
+/// variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only `SHARED_VARIABLES`. What runs is the leader of
 /// a process group, and all of the group ends with it: when it exits, at the time limit, or when `interrupt` is raised.
 ///
 /// # Errors
-/// [`IoErrorKind::Unsupported`] without a `python3`, [`IoErrorKind::PermissionDenied`] for a script that is not a
+/// [`IoErrorKind::Unsupported`] without a `python3` or `azall-sandbox`, [`IoErrorKind::PermissionDenied`] for a script that is not a
 /// regular file, and the system's.
 pub fn run(roots: &Roots, effect: &RunScript, interrupt: &Interrupt) -> Result<ScriptResult, IoError> {
     let path = roots.resolve(&effect.script)?;
@@ -40,10 +48,27 @@ pub fn run(roots: &Roots, effect: &RunScript, interrupt: &Interrupt) -> Result<S
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(IoError::new(IoErrorKind::PermissionDenied, "not a regular file"));
     }
-    let mut command = Command::new("python3");
-    command.arg(path).args(&effect.args).current_dir(roots.folder(Root::Mailboxes)).process_group(0);
+    let limit = Duration::from_millis(effect.timeout_ms);
+    let (mut command, runner, limit) = if effect.script.path.file_name().ends_with(".wasm") {
+        (in_sandbox(roots, effect, &path)?, sandbox::PROGRAM, limit.saturating_add(GRACE))
+    } else {
+        let mut command = Command::new(PYTHON);
+        command.arg(path);
+        (command, PYTHON, limit)
+    };
+    command.args(&effect.args).current_dir(roots.folder(Root::Mailboxes)).process_group(0);
     hide_own_variables(&mut command);
-    Running::start(command, effect.output_limit)?.finish(Duration::from_millis(effect.timeout_ms), interrupt)
+    Running::start(command, runner, effect.output_limit)?.finish(limit, interrupt)
+}
+
+/// The sandbox with a program in it, up to the program's arguments.
+fn in_sandbox(roots: &Roots, effect: &RunScript, module: &Path) -> Result<Command, IoError> {
+    let seconds = effect.timeout_ms.div_ceil(1000).max(1).to_string();
+    let mebibytes = effect.output_limit.div_ceil(1 << 20).max(1).to_string();
+    let mut command = sandbox::command();
+    command.arg("--folder").arg(roots.resolve(&effect.folder)?).arg("--module").arg(module);
+    command.args(["--time", &seconds, "--wall", &seconds, "--output", &mebibytes, "--"]);
+    Ok(command)
 }
 
 fn hide_own_variables(command: &mut Command) {
@@ -63,7 +88,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(mut command: Command, output_limit: u64) -> Result<Self, IoError> {
+    fn start(mut command: Command, runner: &str, output_limit: u64) -> Result<Self, IoError> {
         let pipe = || -> io::Result<_> {
             let (read, write) = io::pipe()?;
             rustix::io::ioctl_fionbio(&read, true)?;
@@ -73,7 +98,9 @@ impl Running {
         let (stderr, err) = pipe().map_err(|error| failed_std(&error))?;
         let spawned = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         let child = spawned.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => IoError::new(IoErrorKind::Unsupported, "there is no python3 to run it with"),
+            io::ErrorKind::NotFound => {
+                IoError::new(IoErrorKind::Unsupported, format!("there is no {runner} to run it with"))
+            }
             _ => failed_std(&error),
         })?;
         Ok(Self { child, streams: [stdout, stderr] })

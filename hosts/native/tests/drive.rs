@@ -154,8 +154,13 @@ fn a_deadline_ends_the_wait() {
 fn the_interrupt_cancels_a_sleep_and_a_script() {
     let world = World::new();
     world.put("agent/tools/tool.py", b"import time\ntime.sleep(60)");
-    let script =
-        RunScript { script: place("agent/tools/tool.py"), args: Vec::new(), timeout_ms: 60_000, output_limit: 100 };
+    let script = RunScript {
+        script: place("agent/tools/tool.py"),
+        folder: place("agent"),
+        args: Vec::new(),
+        timeout_ms: 60_000,
+        output_limit: 100,
+    };
     let host = host(&world);
     let raiser = host.clone();
     let raising = thread::spawn(move || {

@@ -24,6 +24,7 @@ fn world(code: &str) -> World {
 fn script(args: &[&str]) -> RunScript {
     RunScript {
         script: place("agent/tools/tool.py"),
+        folder: place("agent"),
         args: args.iter().map(|&arg| arg.to_owned()).collect(),
         timeout_ms: 20_000,
         output_limit: 1000,

@@ -84,7 +84,7 @@ impl World {
                 Some((Reply { id: stem, body, attachments: Vec::new(), all: false }.into(), promise))
             }
             Task::Inbox => none(Inbox { all: serial.is_multiple_of(2), ..Inbox::default() }.into()),
-            Task::Startup => none(Startup.into()),
+            Task::Startup => none(Startup {}.into()),
             Task::Read => {
                 let (id, _) = self.some_message(agent, "inbox")?;
                 none(Read { id, date: None, raw: false }.into())
