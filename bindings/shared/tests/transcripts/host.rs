@@ -55,7 +55,8 @@ impl Host {
     fn path(&self, place: &Json) -> String {
         let root = place["root"].as_str().unwrap();
         let path = place["path"].as_str().unwrap();
-        if root == "config" { format!("config/{}/{path}", self.agent) } else { format!("{root}/{path}") }
+        let whole = if root == "config" { format!("config/{}/{path}", self.agent) } else { format!("{root}/{path}") };
+        whole.trim_end_matches('/').to_owned()
     }
 
     /// What is at a path: a file, or a folder by what lies in it.
