@@ -8,6 +8,8 @@ mod counts;
 mod demo;
 mod error;
 mod fuzz;
+mod node;
+mod packages;
 mod python;
 mod report;
 mod sim;
@@ -28,7 +30,8 @@ Tasks:
   setup                         install what the other tasks need into the cache
   run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
-  wasm                          build azall.wasm and the sandbox that runs it
+  wasm                          build azall.wasm, the sandbox that runs it, and the JavaScript packages
+  wasm packages                 build the JavaScript packages alone
   bench [--quick]               azall against the reference client, in one table
   bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
@@ -65,8 +68,11 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
         }
         "setup" => {
             no_arguments(task, rest)?;
-            python::Environment::ensure(&Workspace::locate()?)?;
+            let workspace = Workspace::locate()?;
+            python::Environment::ensure(&workspace)?;
             wasm::Toolchain::ensure()?;
+            packages::Tools::ensure(&workspace)?;
+            node::chromium()?;
             Ok(ExitCode::SUCCESS)
         }
         "run" => {
@@ -83,8 +89,13 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         "wasm" => {
-            no_arguments(task, rest)?;
-            wasm::run(&Workspace::locate()?)?;
+            match rest {
+                ["packages"] => wasm::run_packages(&Workspace::locate()?)?,
+                rest => {
+                    no_arguments(task, rest)?;
+                    wasm::run(&Workspace::locate()?)?;
+                }
+            }
             Ok(ExitCode::SUCCESS)
         }
         "fuzz" => {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
+use crate::packages;
 use crate::report;
 use crate::workspace::Workspace;
 
 /// The target of the command line, WASI preview 1.
-const WASI: &str = "wasm32-wasip1";
+pub(crate) const WASI: &str = "wasm32-wasip1";
 
 /// The target of the browser and Node.
-const WEB: &str = "wasm32-unknown-unknown";
+pub(crate) const WEB: &str = "wasm32-unknown-unknown";
 
 const MEND_TARGETS: &str = "install the targets (rustup target add wasm32-wasip1 wasm32-unknown-unknown); without rustup, on Debian, as root, \
                             this command installs Debian's own compiler for them";
@@ -51,9 +52,16 @@ impl Toolchain {
         Ok(Self::Debian)
     }
 
-    /// cargo, building a package for a target in the profile for WebAssembly.
-    fn build(&self, workspace: &Workspace, package: &str, target: &str) -> Command {
-        let mut command = workspace.cargo(["build", "--profile", "wasm", "--package", package, "--target", target]);
+    /// cargo, building for a target in the profile for WebAssembly: a package, and what else is said of it.
+    pub(crate) fn build(&self, workspace: &Workspace, arguments: &[&str], target: &str) -> Command {
+        let mut command = self.cargo(workspace, "build", target);
+        command.args(["--profile", "wasm"]).args(arguments);
+        command
+    }
+
+    /// A task of cargo's for a target.
+    pub(crate) fn cargo(&self, workspace: &Workspace, task: &str, target: &str) -> Command {
+        let mut command = workspace.cargo([task, "--target", target]);
         if let Self::Debian = self {
             let variable = target.to_uppercase().replace('-', "_");
             let wasi =
@@ -70,6 +78,11 @@ impl Toolchain {
         command
     }
 
+    /// A module that [`build`](Self::build) built.
+    pub(crate) fn built(&self, workspace: &Workspace, target: &str, file: &str) -> PathBuf {
+        self.target_folder(workspace).join(target).join("wasm").join(file)
+    }
+
     /// Another compiler's output may not meet the own one's.
     fn target_folder(&self, workspace: &Workspace) -> PathBuf {
         match self {
@@ -80,12 +93,12 @@ impl Toolchain {
 
     /// The command that builds the command line for WASI.
     pub(crate) fn build_azall(&self, workspace: &Workspace) -> Command {
-        self.build(workspace, "azall-wasi", WASI)
+        self.build(workspace, &["--package", "azall-wasi"], WASI)
     }
 
     /// Puts the built command line beside the native programs as `azall.wasm`, with a word on what made it.
     pub(crate) fn publish_azall(&self, workspace: &Workspace) -> Result<PathBuf> {
-        let built = self.target_folder(workspace).join(WASI).join("wasm").join("azall-wasi.wasm");
+        let built = self.built(workspace, WASI, "azall-wasi.wasm");
         let module = workspace.azall_wasm();
         if let Some(folder) = module.parent() {
             fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
@@ -97,7 +110,7 @@ impl Toolchain {
     }
 
     /// What builds: the compiler's own words.
-    fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let compiler = match self {
             Self::Own => env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
             Self::Debian => "/usr/bin/rustc".into(),
@@ -126,7 +139,7 @@ fn has_target(target: &str) -> bool {
     asked.is_some_and(|output| Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
 }
 
-/// `cargo xtask wasm`: builds `azall.wasm`, and what runs it.
+/// `cargo xtask wasm`: builds `azall.wasm`, what runs it, and the JavaScript packages.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let toolchain = Toolchain::ensure()?;
     report::require("build azall.wasm", &mut toolchain.build_azall(workspace), MEND_BUILD)?;
@@ -137,5 +150,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let size = fs::metadata(&module).map_err(Error::file("look at", &module))?.len();
     println!("{} ({} KB)", module.display(), size / 1000);
     println!("{}\n{}", workspace.sandbox().display(), workspace.azall().display());
-    Ok(())
+    packages(workspace, &toolchain)
+}
+
+/// `cargo xtask wasm packages`: the JavaScript packages alone.
+pub(crate) fn run_packages(workspace: &Workspace) -> Result<()> {
+    packages(workspace, &Toolchain::ensure()?)
+}
+
+fn packages(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+    packages::build_all(workspace, toolchain, &packages::Tools::ensure(workspace)?)
 }

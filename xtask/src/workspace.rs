@@ -82,6 +82,11 @@ impl Workspace {
         self.root.join("tests").join("scenarios")
     }
 
+    /// Where the tests of the WebAssembly packages lie.
+    pub(crate) fn web_tests(&self) -> PathBuf {
+        self.root.join("tests").join("web")
+    }
+
     /// Where the interop tests lie.
     pub(crate) fn interop(&self) -> PathBuf {
         self.root.join("tests").join("interop")

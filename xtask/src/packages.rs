@@ -1,0 +1,256 @@
+//! The JavaScript packages: `bindings/wasm` compiled, given its glue and its types, and made small. Each lies in a folder of its own
+//! under the target folder, with a word on what made it.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, Result};
+use crate::node::Modules;
+use crate::report;
+use crate::wasm::{Toolchain, WEB};
+use crate::workspace::Workspace;
+
+const MEND_BUILD: &str = "see the compiler's message above";
+const MEND_BINDGEN: &str = "check the network, then run `cargo xtask setup` again";
+const MEND_TOOL: &str = "see the tool's message above";
+
+/// One build of the module.
+struct Package {
+    name: &'static str,
+    /// cargo's features of `azall-wasm`.
+    features: &'static str,
+    /// The declarations in `bindings/wasm/types` that are true of it.
+    types: &'static [&'static str],
+    /// Whether it loads itself when it is imported, as Node can.
+    loads_itself: bool,
+}
+
+const PACKAGES: [Package; 3] = [
+    Package {
+        name: "pkg-web",
+        features: "whole",
+        types: &["verify", "protocol", "effects", "commands", "outcomes", "operation", "load"],
+        loads_itself: false,
+    },
+    Package { name: "pkg-slim", features: "", types: &["verify", "load"], loads_itself: false },
+    Package {
+        name: "pkg-node",
+        features: "cli",
+        types: &["verify", "protocol", "effects", "commands", "outcomes", "operation", "command-line"],
+        loads_itself: true,
+    },
+];
+
+/// In Node the module is read from beside this file, at once.
+const NODE_ENTRY: &str = "\
+import { readFileSync } from 'node:fs';
+import { initSync } from './azall_glue.js';
+
+initSync({ module: readFileSync(new URL('azall_bg.wasm', import.meta.url)) });
+export * from './azall_glue.js';
+";
+
+/// What turns a compiled module into a package.
+pub(crate) struct Tools {
+    bindgen: PathBuf,
+    bindgen_version: String,
+    modules: Modules,
+    optimizer_version: String,
+}
+
+impl Tools {
+    /// Installs what is missing: the `wasm-bindgen` of the version in `Cargo.lock`, and binaryen.
+    pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
+        let bindgen_version = locked_version(workspace, "wasm-bindgen")?;
+        let tools = workspace.cache.join("tools");
+        let bindgen = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
+        if said_version(Command::new(&bindgen)) != format!("wasm-bindgen {bindgen_version}") {
+            let mut install =
+                workspace.cargo(["install", "--force", "wasm-bindgen-cli", "--version", &bindgen_version]);
+            install.arg("--root").arg(&tools);
+            report::require("install wasm-bindgen", &mut install, MEND_BINDGEN)?;
+        } else {
+            println!("wasm-bindgen: ready ({bindgen_version})");
+        }
+        let modules = Modules::ensure(workspace)?;
+        let optimizer_version = said_version(modules.program("wasm-opt"));
+        Ok(Self { bindgen, bindgen_version, modules, optimizer_version })
+    }
+
+    /// The packages for Node.
+    pub(crate) fn modules(&self) -> &Modules {
+        &self.modules
+    }
+}
+
+/// The first line that a program says about its version; empty when there is no such program.
+fn said_version(mut program: Command) -> String {
+    let said = program.arg("--version").stderr(Stdio::null()).output().map(|it| it.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// The version of a package in `Cargo.lock`.
+fn locked_version(workspace: &Workspace, package: &str) -> Result<String> {
+    let path = workspace.root.join("Cargo.lock");
+    let lock = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    let version = lines.next().and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    version.map(str::to_owned).ok_or_else(|| Error::Usage(format!("Cargo.lock has no {package}")))
+}
+
+/// The folder of a package.
+pub(crate) fn folder(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.target.join("wasm").join(name)
+}
+
+/// Builds every package that is not as it would be built now.
+pub(crate) fn build_all(workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<()> {
+    PACKAGES.iter().try_for_each(|package| package.build(workspace, toolchain, tools))
+}
+
+impl Package {
+    fn build(&self, workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<()> {
+        let arguments = ["--package", "azall-wasm", "--no-default-features", "--features", self.features];
+        let mut build = toolchain.build(workspace, &arguments, WEB);
+        report::require(&format!("build {}", self.name), &mut build, MEND_BUILD)?;
+        let compiled = toolchain.built(workspace, WEB, "azall_wasm.wasm");
+        let module = fs::read(&compiled).map_err(Error::file("read", &compiled))?;
+
+        let folder = folder(workspace, self.name);
+        let made_of = Recipe { module, words: self.recipe(workspace, toolchain, tools)? };
+        let kept = folder.with_extension("made-of");
+        if made_of.is_in(&kept) && folder.join("azall_bg.wasm").exists() {
+            println!("{}: ready", folder.display());
+            return Ok(());
+        }
+        let _ = fs::remove_dir_all(&kept);
+        self.glue(&compiled, &folder, tools)?;
+        self.shrink(&folder, tools)?;
+        self.describe(workspace, &folder, &made_of.words)?;
+        made_of.keep(&kept)
+    }
+
+    /// What the package is made of and with, but for the compiled module.
+    fn recipe(&self, workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<String> {
+        let words = format!(
+            "{}features: {}\nwasm-bindgen: {}\nwasm-opt: {} -Oz\n",
+            toolchain.describe(),
+            if self.features.is_empty() { "none" } else { self.features },
+            tools.bindgen_version,
+            tools.optimizer_version,
+        );
+        Ok(words + &self.declarations(workspace)?)
+    }
+
+    /// The declarations, one after the other: together they are one module's.
+    fn declarations(&self, workspace: &Workspace) -> Result<String> {
+        let mut all = String::new();
+        for name in self.types {
+            let path = workspace.root.join("bindings/wasm/types").join(format!("{name}.d.ts"));
+            all += &fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+            all.push('\n');
+        }
+        Ok(all)
+    }
+
+    /// Makes the folder with the module and its glue.
+    fn glue(&self, compiled: &Path, folder: &Path, tools: &Tools) -> Result<()> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(Error::file("remove the former", folder))?;
+        }
+        let mut bindgen = Command::new(&tools.bindgen);
+        bindgen.args(["--target", "web", "--no-typescript", "--out-name", "azall", "--out-dir"]);
+        bindgen.arg(folder).arg(compiled);
+        report::require(&format!("glue of {}", self.name), &mut bindgen, MEND_TOOL)?;
+        if self.loads_itself {
+            let (glue, entry) = (folder.join("azall_glue.js"), folder.join("azall.js"));
+            fs::rename(&entry, &glue).map_err(Error::file("rename", &entry))?;
+            fs::write(&entry, NODE_ENTRY).map_err(Error::file("write", &entry))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the module small. Features that are newer than the runtimes are not asked for.
+    fn shrink(&self, folder: &Path, tools: &Tools) -> Result<()> {
+        let module = folder.join("azall_bg.wasm");
+        let mut optimize = tools.modules.program("wasm-opt");
+        optimize.args(["-Oz", "--strip-producers", "--strip-debug"]).arg(&module).arg("-o").arg(&module);
+        report::require(&format!("make {} small", self.name), &mut optimize, MEND_TOOL)
+    }
+
+    /// Writes the declarations, `package.json`, and the word on what made it.
+    fn describe(&self, workspace: &Workspace, folder: &Path, recipe: &str) -> Result<()> {
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(Error::file("write", &path))
+        };
+        write("azall.d.ts", &self.declarations(workspace)?)?;
+        write("package.json", &self.manifest())?;
+        let module = folder.join("azall_bg.wasm");
+        let bytes = fs::read(&module).map_err(Error::file("read", &module))?;
+        let packed = gzipped(&bytes)?;
+        let words = recipe.lines().take_while(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n");
+        let sizes = format!("size: {}\ngzipped: {packed}\n", bytes.len());
+        write("azall_bg.wasm.info", &format!("{words}\n{sizes}"))?;
+        println!("{} ({} KB, {} KB gzipped)", folder.display(), bytes.len() / 1000, packed / 1000);
+        Ok(())
+    }
+
+    fn manifest(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        let name = self.name.replace("pkg-", "azall-wasm-");
+        format!(
+            "{{\n  \"name\": \"{name}\",\n  \"version\": \"{version}\",\n  \"license\": \"MIT OR Apache-2.0\",\n  \"type\": \"module\",\n  \
+             \"exports\": {{ \".\": {{ \"types\": \"./azall.d.ts\", \"default\": \"./azall.js\" }}, \"./azall_bg.wasm\": \"./azall_bg.wasm\" }},\n  \
+             \"sideEffects\": {}\n}}\n",
+            self.loads_itself
+        )
+    }
+}
+
+/// What a package was made of. It is kept, and a package is made anew when it would be made of something else.
+struct Recipe {
+    module: Vec<u8>,
+    words: String,
+}
+
+impl Recipe {
+    fn is_in(&self, folder: &Path) -> bool {
+        fs::read(folder.join("words")).is_ok_and(|words| words == self.words.as_bytes())
+            && fs::read(folder.join("module.wasm")).is_ok_and(|module| module == self.module)
+    }
+
+    fn keep(&self, folder: &Path) -> Result<()> {
+        fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
+        let module = folder.join("module.wasm");
+        fs::write(&module, &self.module).map_err(Error::file("write", &module))?;
+        // Last: a recipe without it is of a package that was not finished.
+        let words = folder.join("words");
+        fs::write(&words, &self.words).map_err(Error::file("write", &words))
+    }
+}
+
+/// How many bytes these are when they are gzipped as a server does it beforehand.
+fn gzipped(bytes: &[u8]) -> Result<usize> {
+    let failed = |source| Error::Start {
+        step: "measure".to_owned(),
+        program: "gzip".to_owned(),
+        source,
+        mend: "install gzip".to_owned(),
+    };
+    let mut gzip = Command::new("gzip")
+        .args(["-9", "--stdout"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let input = gzip.stdin.take();
+    let count = std::thread::scope(|scope| {
+        scope.spawn(|| input.map(|mut input| input.write_all(bytes)));
+        gzip.wait_with_output().map(|output| output.stdout.len())
+    });
+    count.map_err(failed)
+}
