@@ -41,7 +41,7 @@ def _leave(ending: Ending) -> int:
     return ending.code
 
 
-class _Exit(Exception):
+class _LeaveError(Exception):
     """What is to be printed instead of going on."""
 
     def __init__(self, ending: Ending) -> None:
@@ -62,9 +62,9 @@ class _Manner:
         colorful = not line.no_color and not os.environ.get("NO_COLOR")
         return cls(line.json, line.verbose, colorful and os.isatty(1), colorful and os.isatty(2))
 
-    def failed(self, why: str) -> _Exit:
+    def failed(self, why: str) -> _LeaveError:
         """A failure of this host."""
-        return _Exit(_core.host_ending(why, self.json, self.color_of_notices))
+        return _LeaveError(_core.host_ending(why, self.json, self.color_of_notices))
 
     def tell(self, event: Step) -> None:
         """Shows an event: notices on standard error, a part of the result on standard output."""
@@ -143,7 +143,7 @@ def _run(line: CommandLine, manner: _Manner) -> int:
     config = _open(session, stop)
     op = line.start(inputs, config)
     if isinstance(op, Ending):
-        raise _Exit(op)
+        raise _LeaveError(op)
     step = stop.drive(session.start(op, config, manner.tell))
     return _finish(op, step, manner)
 
@@ -173,7 +173,7 @@ def run(arguments: list[str]) -> int:
     manner = _Manner.of(line)
     try:
         return _run(line, manner)
-    except _Exit as leaving:
+    except _LeaveError as leaving:
         return _leave(leaving.ending)
     except Error as error:
         return _leave(_core.failure_ending(str(error), error.exit_code, manner.json, manner.color_of_notices))

@@ -35,7 +35,7 @@ class Op:
     def command(command: Mapping[str, Any], config: Config) -> Op:
         """Runs `{"command": NAME, "arguments": {...}}`."""
     def poll(self, unix_ms: int, offset_seconds: int = 0) -> dict[str, Any]:
-        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`. Raises what it failed with."""
+        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises."""
     def resume(self, id: int, answer: Mapping[str, Any]) -> None:
         """Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
     def cancel(self) -> None:

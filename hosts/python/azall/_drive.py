@@ -89,7 +89,8 @@ def _do(host: Host, asked: list[tuple[int, Effect]]) -> list[tuple[int, Answer]]
 
 def deadline_of(effect: Effect) -> float:
     """When an effect that may take long is overdue, whatever its handler does: a peer may send a byte now and then."""
-    return time.monotonic() + effect["timeout_ms"] / 1000 + 1
+    seconds: float = effect["timeout_ms"] / 1000
+    return time.monotonic() + seconds + 1
 
 
 class Run:

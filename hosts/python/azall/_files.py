@@ -254,8 +254,8 @@ class _Pending:
 
 
 def commit(roots: Roots, writes: list[Effect]) -> list[Answer]:
-    """Answers any number of `WriteAtomic`, which share the syncs of their folders: all temporary files are written and made durable,
-    then given their names, then the folders are made durable. One that fails does not touch the others.
+    """Answers any number of `WriteAtomic`, which share the syncs of their folders: all temporary files are written and made
+    durable, then given their names, then the folders are made durable. One that fails does not touch the others.
     """
     batch = os.urandom(8).hex()
     with _Folders(roots) as folders:
@@ -275,9 +275,7 @@ def _answered(work: Callable[..., _Pending], *arguments: object) -> _Pending | E
         return of_system(error)
 
 
-def _each(
-    files: list[_Pending | EffectError], work: Callable[[_Pending], _Pending]
-) -> list[_Pending | EffectError]:
+def _each(files: list[_Pending | EffectError], work: Callable[[_Pending], _Pending]) -> list[_Pending | EffectError]:
     def one(file: _Pending | EffectError) -> _Pending | EffectError:
         return _answered(work, file) if isinstance(file, _Pending) else file
 

@@ -8,20 +8,20 @@ import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar
 
 from . import models
 from .errors import ArgumentError, TooLargeError
 
 T = TypeVar("T")
 
-Files = Union[Iterable[Union[str, "os.PathLike[str]", "tuple[str, bytes]"]], Mapping[str, bytes]]
+Files = Iterable["str | os.PathLike[str] | tuple[str, bytes]"] | Mapping[str, bytes]
 """Attachments: paths, pairs of a name and its content, or a mapping of names to contents."""
 
-Addresses = Union[str, Iterable[str]]
+Addresses = str | Iterable[str]
 """One address, several separated by commas, or a collection of them."""
 
-Day = Union[str, datetime.date]
+Day = str | datetime.date
 """A day: `YYYY-MM-DD` or a date."""
 
 MOST_BYTES = 64 << 20
@@ -55,7 +55,7 @@ def _day(given: Day | None) -> str | None:
     return given.isoformat() if isinstance(given, datetime.date) else given
 
 
-def _attachments(files: Files) -> list[dict[str, object]]:
+def attachments_of(files: Files) -> list[dict[str, Any]]:
     """Reads the files to attach."""
     if isinstance(files, (str, bytes)):
         raise ArgumentError("attachments are a list of paths, not one path", "argument", 2)
@@ -65,7 +65,7 @@ def _attachments(files: Files) -> list[dict[str, object]]:
     ]
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ArgumentError(f"{path} is no regular file", "argument", 2)
@@ -84,14 +84,16 @@ def send(to: Addresses, subject: str, body: str, cc: Addresses, files: Files) ->
         cc=_addresses(cc) if cc else [],
         subject=subject,
         body=body,
-        attachments=_attachments(files),
+        attachments=attachments_of(files),
     )
 
 
-def reply(message: str | models.Message | models.Summary, body: str, files: Files, to_all: bool) -> Request[models.Sent]:
+def reply(
+    message: str | models.Message | models.Summary, body: str, files: Files, to_all: bool
+) -> Request[models.Sent]:
     """`reply`."""
     number = id_of(message)
-    return request("reply", models.Sent.of, id=number, body=body, attachments=_attachments(files), all=to_all)
+    return request("reply", models.Sent.of, id=number, body=body, attachments=attachments_of(files), all=to_all)
 
 
 def id_of(message: str | models.Message | models.Summary | models.Match) -> str:
@@ -240,9 +242,7 @@ def export(path: str) -> Request[models.Exported]:
     """`export`; the host writes the file."""
 
     def parse(document: dict[str, Any]) -> models.Exported:
-        return models.Exported(
-            document["path"], document["files"], document["bytes"], document["contains_secrets"]
-        )
+        return models.Exported(document["path"], document["files"], document["bytes"], document["contains_secrets"])
 
     return request("export", parse, output=path)
 

@@ -48,7 +48,6 @@ class Mailbox:
         self._address = address
         self._relay_addresses = relay_addresses
         self._watches: set[Watch] = set()
-        self._lock = threading.RLock()
         self.trust = Trust(self)
         self.filter = Filter(self)
         self.keyring = Keyring(self)
@@ -98,8 +97,7 @@ class Mailbox:
         self._session.close()
 
     def _run(self, request: Request[T]) -> T:
-        with self._lock:
-            return request.parse(self._session.command(request.command)["outcome"])
+        return request.parse(self._session.command(request.command)["outcome"])
 
     def command(self, name: str, arguments: Any = None) -> Any:  # noqa: ANN401  (plain data)
         """Runs any command of the core by its name and gives its document, as `--json` prints it.
@@ -109,7 +107,9 @@ class Mailbox:
         ...     mailbox.command("tree", {"date": None})["agent"]
         'ada@localhost'
         """
-        return self._run(Request({"command": name, "arguments": {} if arguments is None else arguments}, requests.plain))
+        return self._run(
+            Request({"command": name, "arguments": {} if arguments is None else arguments}, requests.plain)
+        )
 
     def send(
         self, to: Addresses, subject: str, body: str, *, cc: Addresses = (), attachments: Files = ()
@@ -132,7 +132,12 @@ class Mailbox:
         return self._run(requests.reply(message, body, attachments, to_all))
 
     def inbox(
-        self, date: Day | None = None, *, all: bool = False, offline: bool = False, unread: bool = False  # noqa: A002
+        self,
+        date: Day | None = None,
+        *,
+        all: bool = False,
+        offline: bool = False,
+        unread: bool = False,
     ) -> models.Inbox:
         """Lists the inbox of today, another day, or every day. It syncs first, unless `offline`."""
         return self._run(requests.inbox(date, all, offline, unread))
@@ -214,9 +219,8 @@ class Mailbox:
 
     def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""
-        with self._lock:
-            request = requests.export(os.path.abspath(path))
-            step = self._session.command(request.command)
+        request = requests.export(os.path.abspath(path))
+        step = self._session.command(request.command)
         write_archive(step["file"]["path"], step["file"]["bytes"])
         return request.parse(step["outcome"])
 
@@ -338,20 +342,21 @@ class Watch(Iterator[models.Summary]):
         self._news = News()
         self._due: list[models.Summary] = []
         self._is_closed = False
+        self._next_look = time.monotonic() + self._LOOK_SECONDS
         there = mailbox._run(requests.inbox(None, True, True, False))
         self._news.note(there)
         if unread:
             self._due = [message for message in there if message.unread]
         config = mailbox._session.open()
         command = requests.inbox(None, False, False, True, watch=True).command
-        self._run = mailbox._session.start(Op.command(command, config), config, self._on_event)
+        self._watching = mailbox._session.start(Op.command(command, config), config, self._on_event)
         self._thread = threading.Thread(target=self._drive, name="azall-watch", daemon=True)
         self._thread.start()
         mailbox._watches.add(self)
 
     def _drive(self) -> None:
         try:
-            self._run.to_end()
+            self._watching.to_end()
         except Error as error:
             self._bell.put(error)
         finally:
@@ -380,33 +385,36 @@ class Watch(Iterator[models.Summary]):
     def wait(self, seconds: float | None) -> models.Summary | None:
         """The next message; `None` when none came within this time, or the watch is closed. A failure of the watch is raised."""
         deadline = None if seconds is None else time.monotonic() + seconds
-        while not self._is_closed:
-            if self._due:
-                return self._due.pop(0)
-            left = self._LOOK_SECONDS
-            if deadline is not None:
-                left = min(left, deadline - time.monotonic())
-            if left < 0:
-                return None
-            try:
-                self._listen(left)
-            except BaseException:
-                self.close()
-                raise
+        try:
+            while not self._is_closed:
+                if self._due:
+                    return self._due.pop(0)
+                left = self._next_look - time.monotonic()
+                if deadline is not None:
+                    left = min(left, deadline - time.monotonic())
+                self._listen(max(left, 0))
+                if not self._due and deadline is not None and deadline <= time.monotonic():
+                    return None
+        except BaseException:
+            self.close()
+            raise
         return None
 
     def _listen(self, seconds: float) -> None:
-        is_rung = True
+        """Waits for the bell, but not longer than this, and looks for messages when it rang or it is time to."""
+        is_rung = False
         try:
             rung = self._bell.get(timeout=seconds)
+            is_rung = True
             while True:
                 if rung is not None:
                     raise rung
                 rung = self._bell.get_nowait()
         except Empty:
-            is_rung = not self._thread.is_alive() or seconds < self._LOOK_SECONDS
-        if self._is_closed:
+            pass
+        if self._is_closed or not (is_rung or self._next_look <= time.monotonic()):
             return
+        self._next_look = time.monotonic() + self._LOOK_SECONDS
         self._due += self._news.take(self._mailbox._run(requests.inbox(None, False, True, False)))
         if is_rung and not self._due:
             # A message may lie under another day than today.
@@ -418,10 +426,8 @@ class Watch(Iterator[models.Summary]):
         """Ends the watch: what is being received is stored first."""
         if not self._is_closed:
             self._is_closed = True
-            self._run.cancel()
+            self._watching.cancel()
             self._bell.put(None)
             if threading.current_thread() is not self._thread:
                 self._thread.join(_STOP_SECONDS)
             self._mailbox._watches.discard(self)
-
-

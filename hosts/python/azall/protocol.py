@@ -164,9 +164,7 @@ def _setting(agent: str, agent_key: str, machine: str, now_ms: int) -> dict[str,
     return {"agent": agent, "agent_key": agent_key, "machine": machine, "now_ms": now_ms}
 
 
-def make_token(
-    *, agent: str, agent_key: str, machine: str, now_ms: int, nonce: bytes, machine_name: str
-) -> Token:
+def make_token(*, agent: str, agent_key: str, machine: str, now_ms: int, nonce: bytes, machine_name: str) -> Token:
     """Makes a trust token with a nonce of 32 random bytes, for the machine with this fingerprint."""
     return Token(**_core.make_token(_setting(agent, agent_key, machine, now_ms), nonce, machine_name))
 
