@@ -49,6 +49,14 @@ class Native(Host):
         return Ran(done.returncode, done.stdout, done.stderr)
 
 
+class Python(Native):
+    """The Python package, as the command of one interpreter."""
+
+    def __init__(self, interpreter: str) -> None:
+        """An interpreter that has it."""
+        super().__init__([interpreter, "-m", "azall"])
+
+
 class Sandbox(Host):
     """`azall.wasm` in wasmtime, where the scenario's folder is all that there is."""
 

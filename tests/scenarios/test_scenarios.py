@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts import Host, Native, NodeWasi, Sandbox
+from hosts import Host, Native, NodeWasi, Python, Sandbox
 from play import play
 from scenario import all_cases, parse
 
@@ -17,6 +17,8 @@ def _hosts() -> dict[str, Host]:
         hosts["node-wasi"] = NodeWasi(Path(module))
         if sandbox := os.environ.get("AZALL_SANDBOX"):
             hosts["sandbox"] = Sandbox(sandbox, Path(module))
+    if interpreter := os.environ.get("AZALL_PYTHON"):
+        hosts["python"] = Python(interpreter)
     return hosts
 
 

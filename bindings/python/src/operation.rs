@@ -1,0 +1,119 @@
+//! Running commands.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use azall_bindings::{Failure, Operation, Step};
+use azall_core::command::Outcome;
+use azall_core::protocol::time::Now;
+use pyo3::prelude::*;
+
+use crate::data::{from_python, text, to_python};
+use crate::error::OrRaise as _;
+
+/// A config that was opened.
+#[pyclass(frozen, module = "azall._core")]
+pub(crate) struct Config(pub(crate) azall_bindings::Config);
+
+#[pymethods]
+impl Config {
+    #[getter]
+    fn agent(&self) -> &str {
+        self.0.agent()
+    }
+
+    #[getter]
+    fn mailbox_dir(&self) -> &str {
+        self.0.mailbox_dir()
+    }
+
+    #[getter]
+    fn is_found(&self) -> bool {
+        self.0.is_found()
+    }
+
+    fn with_mailboxes_shown(&self, path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut config = self.0.clone();
+        config.set_mailboxes_shown(&text(path)?);
+        Ok(Self(config))
+    }
+}
+
+/// A running command. Threads may share it: each call waits for the one before it.
+#[pyclass(frozen, module = "azall._core")]
+pub(crate) struct Op(Mutex<Running>);
+
+struct Running {
+    operation: Operation,
+    config: Option<azall_bindings::Config>,
+    outcome: Option<Arc<Outcome>>,
+}
+
+impl Op {
+    pub(crate) const fn new(operation: Operation) -> Self {
+        Self(Mutex::new(Running { operation, config: None, outcome: None }))
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the command gave, once it is done.
+    pub(crate) fn outcome(&self) -> Option<Arc<Outcome>> {
+        self.running().outcome.clone()
+    }
+
+    fn step(&self, now: Now) -> Result<azall_bindings::Value, Failure> {
+        let mut running = self.running();
+        let step = running.operation.poll(now);
+        let data = step.to_data();
+        match step {
+            Step::Opened(config) => running.config = Some(*config),
+            Step::Done(outcome) => running.outcome = Some(Arc::new(*outcome)),
+            _ => {}
+        }
+        data
+    }
+}
+
+#[pymethods]
+impl Op {
+    #[staticmethod]
+    #[pyo3(signature = (file_name, config_shown, agent=None))]
+    fn open(
+        py: Python<'_>,
+        file_name: &Bound<'_, PyAny>,
+        config_shown: &Bound<'_, PyAny>,
+        agent: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let agent = agent.map(text).transpose()?;
+        Operation::open(&text(file_name)?, &text(config_shown)?, agent).map(Self::new).or_raise(py)
+    }
+
+    #[staticmethod]
+    fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config) -> PyResult<Self> {
+        let command = from_python(command)?;
+        py.detach(|| Operation::command(&command, &config.0)).map(Self::new).or_raise(py)
+    }
+
+    #[pyo3(signature = (unix_ms, offset_seconds=0))]
+    fn poll<'py>(&self, py: Python<'py>, unix_ms: i64, offset_seconds: i32) -> PyResult<Bound<'py, PyAny>> {
+        let now = Now { unix_ms, offset_seconds };
+        let step = py.detach(|| self.step(now)).or_raise(py)?;
+        to_python(py, &step)
+    }
+
+    fn resume(&self, py: Python<'_>, id: u32, answer: &Bound<'_, PyAny>) -> PyResult<()> {
+        let answer = from_python(answer)?;
+        py.detach(|| self.running().operation.resume(id, answer)).or_raise(py)
+    }
+
+    fn cancel(&self, py: Python<'_>) {
+        py.detach(|| self.running().operation.cancel());
+    }
+
+    fn take_config(&self, py: Python<'_>) -> PyResult<Config> {
+        let config = py.detach(|| self.running().config.take());
+        let missing = || Failure::new("engine", "no config was opened, or it was taken already");
+        config.map(Config).ok_or_else(missing).or_raise(py)
+    }
+}

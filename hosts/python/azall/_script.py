@@ -1,0 +1,154 @@
+"""Running a mailbox's Python scripts: in a session of their own, all of which ends with the script."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from ._effects import Effect, EffectError
+from ._files import Roots
+
+_TICK = 0.02
+"""How often the script and the wish to stop are looked at while no output comes, in seconds."""
+
+_PIPE_SIZE = 64 * 1024
+
+_MOST_RESTS = 16
+"""How many reads empty any pipe: its size can be raised to 1 MiB."""
+
+_SHARED_VARIABLES = ("AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT")
+"""Variables of azall's own that a script may see: they say where the mailbox is, and hold no secret."""
+
+
+def run(roots: Roots, effect: Effect, is_stopping: Callable[[], bool]) -> dict[str, object]:
+    """Answers `RunScript`."""
+    path = roots.resolve(effect["script"])
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise EffectError("permission_denied", "not a regular file")
+    return _Running(_start(roots, path, effect["args"]), effect["output_limit"]).finish(
+        effect["timeout_ms"] / 1000, is_stopping
+    )
+
+
+def _start(roots: Roots, path: bytes, arguments: list[str]) -> subprocess.Popen[bytes]:
+    own = ("AGENTAZALL_", "AZALL_")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(own) or name in _SHARED_VARIABLES
+    }
+    try:
+        return subprocess.Popen(
+            ["python3", path, *arguments],
+            cwd=roots.mailboxes,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        if error.filename == "python3":
+            raise EffectError("unsupported", "there is no python3 to run it with") from None
+        raise
+    except ValueError as error:
+        raise EffectError("other", str(error)) from None
+
+
+class _Stream:
+    """What comes out of one end of a script."""
+
+    def __init__(self, fd: int, limit: int) -> None:
+        self.fd: int | None = fd
+        self.kept = bytearray()
+        self.truncated = False
+        self._limit = limit
+        os.set_blocking(fd, False)
+
+    def read_once(self) -> bool:
+        """Takes what one read gives; tells whether there may be more."""
+        if self.fd is None:
+            return False
+        try:
+            content = os.read(self.fd, _PIPE_SIZE)
+        except BlockingIOError:
+            return False
+        if not content:
+            self.fd = None
+            return False
+        wanted = content[: max(self._limit - len(self.kept), 0)]
+        self.kept += wanted
+        self.truncated |= len(wanted) < len(content)
+        return True
+
+    def read_rest(self) -> None:
+        """Takes what is still in the pipe, but no more: a process that has left the session may write for ever."""
+        for _ in range(_MOST_RESTS):
+            if not self.read_once():
+                break
+
+
+class _Running:
+    """A script that was started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit: int) -> None:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        self._process = process
+        self._streams = [_Stream(process.stdout.fileno(), limit), _Stream(process.stderr.fileno(), limit)]
+
+    def finish(self, seconds: float, is_stopping: Callable[[], bool]) -> dict[str, object]:
+        """Reads what the script writes until it ends or has to."""
+        deadline = time.monotonic() + seconds
+        timed_out = False
+        try:
+            while not self._has_exited() and not is_stopping():
+                left = deadline - time.monotonic()
+                timed_out = left <= 0
+                if timed_out:
+                    break
+                self._read_for(min(left, _TICK))
+        finally:
+            # The leader is waited for only afterwards: until then its number cannot become that of another session.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            for stream in self._streams:
+                stream.read_rest()
+            self._close()
+        out, err = self._streams
+        code = self._process.returncode
+        return {
+            "code": code if code >= 0 else None,
+            "timed_out": timed_out,
+            "stdout": bytes(out.kept),
+            "stderr": bytes(err.kept),
+            "truncated": out.truncated or err.truncated,
+        }
+
+    def _has_exited(self) -> bool:
+        """Whether the leader has exited; it stays to be waited for."""
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def _read_for(self, seconds: float) -> None:
+        """Waits until there is something to read, but not longer than this, and reads it."""
+        with selectors.DefaultSelector() as selector:
+            for stream in self._streams:
+                if stream.fd is not None:
+                    selector.register(stream.fd, selectors.EVENT_READ)
+            # Closed streams mostly mean that the script is about to exit.
+            selector.select(seconds if selector.get_map() else min(seconds, 0.001))
+        for stream in self._streams:
+            stream.read_once()
+
+    def _close(self) -> None:
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()

@@ -1,0 +1,163 @@
+"""A config file and what runs over it, for every kind of mailbox and for the command line."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ._core import CommandLine, Config, Op
+from ._drive import OnEvent, Run, Step
+from ._effects import Effect
+from ._files import Roots, commit
+from ._host import Host
+from .errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    from ._http import Http
+
+_ARCHIVE_START = b"PK\x03\x04"
+"""How every ZIP file with something in it begins."""
+
+
+def locate(path: str | os.PathLike[str] | None) -> str:
+    """The config file: this one, the one in this folder, or the one that the environment names, as the command line finds it."""
+    if path is None:
+        line = CommandLine.parse(["address"])
+        assert isinstance(line, CommandLine)
+        path = line.config_path(os.environ.get("AGENTAZALL_CONFIG"), os.environ.get("AGENTAZALL_ROOT"))
+    found = os.fspath(path)
+    return absolute(os.path.join(found, "config.json") if os.path.isdir(found) else found)
+
+
+def absolute(path: str) -> str:
+    """A path from the working folder as one from the root, without looking at links."""
+    if not path:
+        raise ConfigError("the config path is empty", "config")
+    whole = path if path.startswith("/") else f"{os.getcwd()}/{path}"
+    return "/" + "/".join(part for part in whole.split("/") if part not in ("", "."))
+
+
+class Session:
+    """Runs commands over one config file. Every command reads the config anew: somebody else may have changed it."""
+
+    def __init__(self, path: str, agent: str | None) -> None:
+        self.path = path
+        self.folder, name = os.path.split(path)
+        self._name = "" if name == ".." else name
+        self._agent = agent if agent is not None else os.environ.get("AGENTAZALL_AGENT")
+        self._http: Http | None = None
+        self._lock = threading.Lock()
+        self._roots: dict[str, Roots] = {}
+
+    def opening(self) -> Op:
+        """The operation that reads the config."""
+        return Op.open(self._name, self.path, self._agent)
+
+    def config_host(self) -> Host:
+        """A host for reading the config, which names the other folders: it is read through its own alone."""
+        return Host(Roots.of(self.folder, self.folder), self._send)
+
+    def mailboxes(self, config: Config) -> str:
+        """The folder of all mailboxes."""
+        return os.path.normpath(os.path.join(self.folder, config.mailbox_dir))
+
+    def host(self, config: Config, is_stopping: Callable[[], bool] = lambda: False) -> Host:
+        """The host for commands over this config."""
+        mailboxes = self.mailboxes(config)
+        roots = self._roots.setdefault(mailboxes, Roots.of(self.folder, mailboxes))
+        return Host(roots, self._send, is_stopping)
+
+    def shown(self, config: Config) -> Config:
+        """The config, with its folder as people know it."""
+        return config.with_mailboxes_shown(self.mailboxes(config))
+
+    def open(self) -> Config:
+        """Reads the config."""
+        op = self.opening()
+        Run(op, self.config_host()).to_end()
+        return self.shown(op.take_config())
+
+    def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
+        """A run of an operation over this config."""
+        stopping = threading.Event()
+        return Run(op, self.host(config, stopping.is_set), on_event, stopping)
+
+    def command(self, command: dict[str, Any], on_event: OnEvent = lambda _: None) -> Step:
+        """Runs a command to its end. Ctrl-C asks it to stop and is raised once it has."""
+        config = self.open()
+        run = self.start(Op.command(command, config), config, on_event)
+        if threading.current_thread() is not threading.main_thread():
+            return run.to_end()
+        return _interruptible(run)
+
+    def _send(self, effect: Effect) -> dict[str, object]:
+        """Answers `Http`. The library is loaded at the first request."""
+        with self._lock:
+            if self._http is None:
+                from ._http import Http
+
+                self._http = Http()
+            http = self._http
+        return http.send(effect)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        if self._http is not None:
+            self._http.close()
+
+
+def _interruptible(run: Run) -> Step:
+    """Drives on another thread, so that Ctrl-C cannot tear an effect, or leave the mailbox locked."""
+    result: list[Step | BaseException] = []
+
+    def drive() -> None:
+        try:
+            result.append(run.to_end())
+        except BaseException as error:  # raised again on the thread that waits
+            result.append(error)
+
+    thread = threading.Thread(target=drive, name="azall-command", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        run.cancel()
+        thread.join()
+        raise
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
+def write_archive(path: str, content: bytes) -> None:
+    """Writes an archive for its owner's eyes alone, complete or not at all. An earlier archive of that name is replaced, as a
+    nightly backup wants it; a file of any other kind never is.
+    """
+    folder, name = os.path.split(absolute(path))
+    if not os.path.isdir(folder):
+        raise StorageError(f"cannot write {path}: there is no such folder", "file")
+    effect = {
+        "place": {"root": "config", "path": name},
+        "bytes": content,
+        "private": True,
+        "exclusive": not _holds_archive(path, os.path.join(folder, name)),
+    }
+    answer = commit(Roots.of(folder, folder), [effect])[0]
+    if (error := answer.get("Err")) is not None:
+        raise StorageError(f"cannot write {path}: {error['message']}", "file")
+
+
+def _holds_archive(shown: str, path: str) -> bool:
+    """Whether there is an archive at this path; false when nothing is there."""
+    if not os.path.lexists(path):
+        return False
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            is_archive = file.read(len(_ARCHIVE_START)) == _ARCHIVE_START
+    except OSError:
+        is_archive = False
+    if not is_archive:
+        raise StorageError(f"cannot write {shown}: it is there and no ZIP file, so it is not replaced", "file")
+    return True
