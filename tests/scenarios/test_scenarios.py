@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts import Host, Native, NodeWasi, Sandbox
+from hosts import Host, Native, Node, NodeWasi, Sandbox
 from play import play
 from scenario import all_cases, parse
 
@@ -17,6 +17,12 @@ def _hosts() -> dict[str, Host]:
         hosts["node-wasi"] = NodeWasi(Path(module))
         if sandbox := os.environ.get("AZALL_SANDBOX"):
             hosts["sandbox"] = Sandbox(sandbox, Path(module))
+    if script := os.environ.get("AZALL_NODE"):
+        package = Path(script).resolve().parent.parent
+        # A package holds the addon of the machine that built it, the WebAssembly build, or both.
+        for core in ("native", "wasm"):
+            if (package / core).is_dir():
+                hosts[f"node-{core}"] = Node(Path(script), core)
     return hosts
 
 

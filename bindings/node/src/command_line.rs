@@ -97,7 +97,7 @@ impl CommandLine {
         convert::value(env, &self.line(env)?.sources())
     }
 
-    /// The command over a config, with what was read, `[name, bytes]` or `null` for each source: `{op}` or `{ending}`. Once.
+    /// The command over a config, with what was read, `{name, bytes}` or `null` for each source: `{op}` or `{ending}`. Once.
     #[napi(catch_unwind)]
     pub fn start<'env>(&mut self, env: &'env Env, inputs: Unknown<'_>, config: &Config) -> napi::Result<Object<'env>> {
         let inputs = convert::data(inputs).and_then(inputs_of).map_err(|failure| thrown(env, failure))?;
@@ -121,29 +121,41 @@ fn started_already() -> Failure {
 type Read = Option<(String, Vec<u8>)>;
 
 fn inputs_of(data: Value) -> Result<Vec<Read>, Failure> {
-    let wrong = || Failure::argument("each input is [name, bytes], or null");
-    let input = |item| match item {
-        Value::Null => Ok(None),
-        Value::Array(pair) => match <[Value; 2]>::try_from(pair) {
-            Ok([Value::Text(name), Value::Bytes(bytes)]) => Ok(Some((name, bytes))),
-            _ => Err(wrong()),
-        },
-        _ => Err(wrong()),
-    };
-    data.into_array().map_err(|_| wrong())?.into_iter().map(input).collect()
+    let inputs = data.into_array().map_err(|_| wrong_input())?;
+    inputs.into_iter().map(input_of).collect()
 }
 
-/// What an event `{level, text}` prints: `{text, to_stderr}`, or `null` for nothing.
+fn input_of(data: Value) -> Result<Read, Failure> {
+    if data.is_null() {
+        return Ok(None);
+    }
+    let (mut name, mut bytes) = (None, None);
+    for field in data.into_map().map_err(|_| wrong_input())? {
+        match field {
+            (Value::Text(key), Value::Text(value)) if key == "name" => name = Some(value),
+            (Value::Text(key), Value::Bytes(value)) if key == "bytes" => bytes = Some(value),
+            _ => return Err(wrong_input()),
+        }
+    }
+    name.zip(bytes).map(Some).ok_or_else(wrong_input)
+}
+
+fn wrong_input() -> Failure {
+    Failure::argument("an input is null, or a `name` and `bytes`")
+}
+
+/// What an event prints: `{text, to_stderr}`, or `null` for nothing.
 #[napi(catch_unwind)]
 pub fn event_line<'env>(
     env: &'env Env,
-    event: Unknown<'_>,
+    level: Unknown<'_>,
+    words: Unknown<'_>,
     json: bool,
     verbose: bool,
     color: bool,
 ) -> napi::Result<Option<Object<'env>>> {
-    let event = convert::data(event).and_then(|data| from_data::<Event>(&data));
-    let event = event.map_err(|failure| thrown(env, failure))?;
+    let event = || Ok(Event { level: from_data(&convert::data(level)?)?, text: convert::text(words, "text")? });
+    let event = event().map_err(|failure| thrown(env, failure))?;
     let Some((text, to_stderr)) = command_line::event_line(&event, json, verbose, color) else { return Ok(None) };
     let mut object = Object::new(env)?;
     object.set("text", text)?;
@@ -151,7 +163,7 @@ pub fn event_line<'env>(
     Ok(Some(object))
 }
 
-/// What a failure, `{message, exitCode}`, prints, and its exit code: `{text, to_stderr, code}`.
+/// What a failed command, or a host that could not do its part, prints, and its exit code: `{text, to_stderr, code}`.
 #[napi(catch_unwind)]
 pub fn failed_ending<'env>(
     env: &'env Env,

@@ -140,6 +140,11 @@ fn fingerprint_of(env: &Env, text: Unknown<'_>) -> napi::Result<azall_core::prot
     read.map_err(|failure| thrown(env, failure))
 }
 
+/// How many ids to remember, where it is told.
+fn most(capacity: Option<u32>) -> usize {
+    capacity.map_or(dedupe::CAPACITY, |capacity| usize::try_from(capacity).unwrap_or(usize::MAX))
+}
+
 /// Ids of messages that were received, up to a number: the oldest are forgotten.
 #[napi]
 pub struct SeenIds {
@@ -150,33 +155,27 @@ pub struct SeenIds {
 impl SeenIds {
     /// An empty one.
     #[napi(constructor, catch_unwind)]
-    pub fn new(capacity: u32) -> Self {
-        Self { inner: dedupe::SeenIds::new(usize::try_from(capacity).unwrap_or(usize::MAX)) }
+    pub fn new(capacity: Option<u32>) -> Self {
+        Self { inner: dedupe::SeenIds::new(most(capacity)) }
     }
 
     /// From its file.
     #[napi(factory, catch_unwind)]
-    pub fn parse(env: &Env, file: Unknown<'_>, capacity: u32) -> napi::Result<Self> {
+    pub fn parse(env: &Env, file: Unknown<'_>, capacity: Option<u32>) -> napi::Result<Self> {
         let file = convert::bytes(file, "file").map_err(|failure| thrown(env, failure))?;
-        Ok(Self { inner: dedupe::SeenIds::parse(&file, usize::try_from(capacity).unwrap_or(usize::MAX)) })
+        Ok(Self { inner: dedupe::SeenIds::parse(&file, most(capacity)) })
     }
 
     /// Whether it has this id: `signed` (id, fingerprint), `unsigned` (id, sender) or `transport` (id).
     #[napi(catch_unwind)]
-    pub fn contains(
-        &self,
-        env: &Env,
-        kind: Unknown<'_>,
-        id: Unknown<'_>,
-        of: Option<Unknown<'_>>,
-    ) -> napi::Result<bool> {
+    pub fn has(&self, env: &Env, kind: Unknown<'_>, id: Unknown<'_>, of: Option<Unknown<'_>>) -> napi::Result<bool> {
         let key = key_of(kind, id, of).map_err(|failure| thrown(env, failure))?;
         Ok(self.inner.contains(&key))
     }
 
     /// Adds an id; whether it is new.
     #[napi(catch_unwind)]
-    pub fn insert(
+    pub fn add(
         &mut self,
         env: &Env,
         kind: Unknown<'_>,
@@ -189,7 +188,7 @@ impl SeenIds {
 
     /// How many there are.
     #[napi(getter, catch_unwind)]
-    pub fn length(&self) -> u32 {
+    pub fn size(&self) -> u32 {
         u32::try_from(self.inner.len()).unwrap_or(u32::MAX)
     }
 

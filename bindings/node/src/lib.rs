@@ -12,9 +12,9 @@
 //!
 //! A panic does not cross: every function catches it, and Node sees an error.
 
-mod command_line;
-mod convert;
-mod failure;
-mod keys;
-mod operation;
-mod protocol;
+pub mod command_line;
+pub mod convert;
+pub mod failure;
+pub mod keys;
+pub mod operation;
+pub mod protocol;
