@@ -57,6 +57,19 @@ class Python(Native):
         super().__init__([interpreter, "-m", "azall"])
 
 
+class Node(Native):
+    """The npm package's command, over one of its two cores."""
+
+    def __init__(self, script: Path, core: str) -> None:
+        """The package's `bin/azall.js`, and `native` or `wasm`."""
+        super().__init__(["node", str(script)])
+        self._core = core
+
+    def run(self, words: Sequence[str], root: Path, folder: str, stdin: bytes, env: Mapping[str, str]) -> Ran:
+        """Runs it as a process."""
+        return super().run(words, root, folder, stdin, {**env, "AZALL_CORE": self._core})
+
+
 class Sandbox(Host):
     """`azall.wasm` in wasmtime, where the scenario's folder is all that there is."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hosts import Host, Native, NodeWasi, Python, Sandbox
+from hosts import Host, Native, Node, NodeWasi, Python, Sandbox
 from play import play
 from scenario import all_cases, parse
 
@@ -19,6 +19,12 @@ def _hosts() -> dict[str, Host]:
             hosts["sandbox"] = Sandbox(sandbox, Path(module))
     if interpreter := os.environ.get("AZALL_PYTHON"):
         hosts["python"] = Python(interpreter)
+    if script := os.environ.get("AZALL_NODE"):
+        package = Path(script).resolve().parent.parent
+        # A package holds the addon of the machine that built it, the WebAssembly build, or both.
+        for core in ("native", "wasm"):
+            if (package / core).is_dir():
+                hosts[f"node-{core}"] = Node(Path(script), core)
     return hosts
 
 

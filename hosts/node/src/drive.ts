@@ -1,0 +1,232 @@
+// The drive loop: runs an operation of the core to its end, over any handlers. It needs nothing of Node, so a browser runs it too.
+
+import type { EffectKind, Handlers, IoError } from './effects.js';
+import { EffectError } from './effects.js';
+import { AzallError, fromCore } from './errors.js';
+
+export * from './effects.js';
+export { AzallError, fromCore } from './errors.js';
+
+/** A moment, as an operation wants to be told it. */
+export interface Moment {
+  /** Unix milliseconds. */
+  unix_ms: number;
+  /** The local time zone's offset from UTC, in seconds, east positive. */
+  offset_seconds: number;
+}
+
+/** A line for whoever watches. Its text may quote text from outside. */
+export interface Event {
+  level: 'detail' | 'info' | 'warning' | 'result';
+  text: string;
+}
+
+/** The effect of a step: its kind and its fields. */
+export type Effect = { kind: string } & Record<string, unknown>;
+
+/** The step that says that the config is open. */
+export interface OpenedStep {
+  step: 'opened';
+  agent: string;
+  mailbox_dir: string;
+  found: boolean;
+}
+
+/** The last step of a command. */
+export interface DoneStep {
+  step: 'done';
+  outcome: unknown;
+  exit_code: number;
+  /** A file that the host is to write for the command. */
+  file: { path: string; bytes: Uint8Array } | null;
+}
+
+/** What an operation wants next. */
+export type Step =
+  | { step: 'effect'; id: number; effect: Effect }
+  | ({ step: 'event' } & Event)
+  | { step: 'wait'; until: number | null }
+  | OpenedStep
+  | DoneStep;
+
+/** An operation of the core. */
+export interface Operation {
+  poll(now: Moment): Step;
+  resume(id: number, answer: unknown): void;
+  cancel(): void;
+}
+
+export interface DriveOptions {
+  /** Is told of progress and notices. */
+  onEvent?: ((event: Event) => void) | undefined;
+  /** Asks the operation to stop at its next safe point. */
+  signal?: AbortSignal | undefined;
+  /** How long requests and scripts may still take once the operation is to stop, in milliseconds. */
+  graceMs?: number;
+  /** The clock. */
+  now?: () => Moment;
+}
+
+/** How long requests may still take: what a relay is handing out it may have deleted, so they are not cut off at once. */
+const GRACE_MS = 8_000;
+
+/** The longest wait for a deadline: the system's clock may be set, or the machine sleep, meanwhile. */
+const LONGEST_WAIT_MS = 30_000;
+
+/** The most requests and scripts at once; more wait their turn. */
+const MOST_SLOW = 16;
+
+/** Effects that may take long, and that nobody waits for once the operation has been told to stop and the grace is over. */
+const SLOW: ReadonlySet<string> = new Set(['Http', 'RunScript']);
+
+/** This moment, by the system's clock and time zone. */
+export function systemNow(): Moment {
+  const date = new Date();
+  return { unix_ms: date.getTime(), offset_seconds: -Math.round(date.getTimezoneOffset() * 60) };
+}
+
+/** Runs an operation to its end and gives its last step; throws what it failed with. */
+export async function drive(op: Operation, handlers: Handlers, options: DriveOptions = {}): Promise<OpenedStep | DoneStep> {
+  const loop = new Loop(op, handlers, options);
+  try {
+    return await loop.run();
+  } catch (thrown) {
+    throw fromCore(thrown);
+  } finally {
+    loop.end();
+  }
+}
+
+type Answered = { id: number; answer: unknown };
+
+class Loop {
+  /** Answers that came and were not given to the operation yet. */
+  private readonly answered: Answered[] = [];
+  /** Requests and scripts that are under way or wait, by their number. */
+  private readonly slow = new Set<number>();
+  private readonly queued: { id: number; effect: Effect }[] = [];
+  private slowRunning = 0;
+  /** Aborted when nobody waits for any answer any more. */
+  private readonly over = new AbortController();
+  private giveUpAt: number | undefined;
+  private wake: () => void = () => {};
+  private readonly onAbort = () => this.wake();
+  private readonly now: () => Moment;
+
+  constructor(
+    private readonly op: Operation,
+    private readonly handlers: Handlers,
+    private readonly options: DriveOptions,
+  ) {
+    this.now = options.now ?? systemNow;
+    options.signal?.addEventListener('abort', this.onAbort);
+  }
+
+  async run(): Promise<OpenedStep | DoneStep> {
+    for (;;) {
+      if (this.options.signal?.aborted && this.giveUpAt === undefined) {
+        this.giveUpAt = performance.now() + (this.options.graceMs ?? GRACE_MS);
+        this.op.cancel();
+      }
+      const next = this.goOn();
+      if (next.step !== 'wait') return next;
+      await this.wait(next.until);
+      this.giveUp();
+      for (const { id, answer } of this.answered.splice(0)) this.op.resume(id, answer);
+    }
+  }
+
+  end(): void {
+    this.options.signal?.removeEventListener('abort', this.onAbort);
+    this.over.abort();
+  }
+
+  /** Polls until there is nothing to do but wait. */
+  private goOn(): OpenedStep | DoneStep | { step: 'wait'; until: number | null } {
+    for (;;) {
+      const step = this.op.poll(this.now());
+      if (step.step === 'effect') this.start(step.id, step.effect);
+      else if (step.step === 'event') this.options.onEvent?.({ level: step.level, text: step.text });
+      else return step;
+    }
+  }
+
+  private start(id: number, effect: Effect): void {
+    if (!SLOW.has(effect.kind)) {
+      void this.answer(id, effect);
+      return;
+    }
+    this.slow.add(id);
+    this.queued.push({ id, effect });
+    this.startQueued();
+  }
+
+  private startQueued(): void {
+    while (this.slowRunning < MOST_SLOW) {
+      const next = this.queued.shift();
+      if (next === undefined) return;
+      this.slowRunning += 1;
+      void this.answer(next.id, next.effect).then(() => {
+        this.slowRunning -= 1;
+        this.startQueued();
+      });
+    }
+  }
+
+  private async answer(id: number, effect: Effect): Promise<void> {
+    const answer = await this.handle(effect);
+    // Of what was given up the operation knows no more.
+    if (SLOW.has(effect.kind) && !this.slow.delete(id)) return;
+    this.answered.push({ id, answer });
+    this.wake();
+  }
+
+  private async handle(effect: Effect): Promise<{ Ok: unknown } | { Err: IoError }> {
+    const handler = Object.hasOwn(this.handlers, effect.kind) ? this.handlers[effect.kind as EffectKind] : undefined;
+    if (handler === undefined) return failed('unsupported', 'this host does not know the effect');
+    try {
+      // The core gives each kind its own fields; TypeScript cannot see that kind and fields belong together.
+      return { Ok: await (handler as (effect: unknown, signal: AbortSignal) => unknown)(effect, this.over.signal) };
+    } catch (thrown) {
+      if (thrown instanceof EffectError) return failed(thrown.kind, thrown.message);
+      return failed('other', thrown instanceof Error ? thrown.message : 'the host failed');
+    }
+  }
+
+  /** Waits for an answer, the deadline, the wish to stop unless it was obeyed already, or the end of the grace. */
+  private wait(until: number | null): Promise<void> {
+    if (this.answered.length > 0 || (this.options.signal?.aborted && this.giveUpAt === undefined)) return Promise.resolve();
+    let ms = until === null ? LONGEST_WAIT_MS : Math.min(Math.max(until - this.now().unix_ms, 0), LONGEST_WAIT_MS);
+    if (this.giveUpAt !== undefined && this.slow.size > 0) ms = Math.min(ms, Math.max(this.giveUpAt - performance.now(), 0));
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, ms);
+      this.wake = done;
+      const stop = () => {
+        clearTimeout(timer);
+        this.wake = () => {};
+      };
+      function done(): void {
+        stop();
+        resolve();
+      }
+    });
+  }
+
+  /** Once the grace is over, requests and scripts are answered by a failure. */
+  private giveUp(): void {
+    if (this.giveUpAt === undefined || performance.now() < this.giveUpAt) return;
+    this.queued.length = 0;
+    for (const id of this.slow) this.answered.push({ id, answer: failed('timed_out', 'told to stop before an answer came') });
+    this.slow.clear();
+  }
+}
+
+function failed(kind: IoError['kind'], message: string): { Err: IoError } {
+  return { Err: { kind, message } };
+}
+
+/** Gives the reason of an aborted signal in place of the failure that it led to. */
+export function abortedOr(thrown: unknown, signal: AbortSignal | undefined): unknown {
+  const stopped = signal?.aborted === true && thrown instanceof AzallError && thrown.code === 'cancelled';
+  return stopped ? signal.reason : thrown;
+}
