@@ -6,16 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
-use crate::node;
+use crate::node_package;
+use crate::packages;
 use crate::python::Environment;
+use crate::python_package;
 use crate::report;
-use crate::tools::{self, Tool};
 use crate::wasm;
 use crate::workspace::Workspace;
 
 const MEND_CARGO: &str = "see the compiler's message above";
 const MEND_TAR: &str = "install tar and coreutils";
 const MEND_MATURIN: &str = "run `cargo xtask setup`, and see maturin's message above";
+
+const MEND_SBOM: &str = "check the network, then run `cargo xtask dist` again";
+
+/// The version of cargo-sbom.
+const SBOM_VERSION: &str = "0.10.0";
 
 /// Files that go into the native archive beside the programs.
 const PAPERS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -31,7 +37,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     native_archive(workspace, &dist)?;
     copy(&workspace.azall_wasm(), &dist.join("azall.wasm"))?;
     python_packages(workspace, &dist)?;
-    node::pack(workspace, &dist)?;
+    node_package::ready(workspace)?;
+    node_package::pack(workspace, &dist)?;
+    for name in ["pkg-web", "pkg-slim"] {
+        node_package::pack_folder(&packages::folder(workspace, name), &dist)?;
+    }
     bill_of_materials(workspace, &dist)?;
     checksums(&dist)?;
     report::heading("dist");
@@ -49,8 +59,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// The names in a folder, sorted.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(folder).map_err(Error::file("list", folder))?;
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
 }
@@ -85,14 +94,15 @@ fn native_archive(workspace: &Workspace, dist: &Path) -> Result<()> {
 /// The wheel for this platform, and the source that makes one elsewhere.
 fn python_packages(workspace: &Workspace, dist: &Path) -> Result<()> {
     let environment = Environment::ensure(workspace)?;
-    let mut maturin = environment.module(&workspace.python_package(), "maturin", ["build", "--release", "--sdist", "--out"]);
+    let mut maturin =
+        environment.module(&python_package::folder(workspace), "maturin", ["build", "--release", "--sdist", "--out"]);
     maturin.arg(dist).env("CARGO_TARGET_DIR", &workspace.target);
     report::require("build the wheel", &mut maturin, MEND_MATURIN)
 }
 
 /// Every crate that the programs are made of, with versions and licences, as CycloneDX.
 fn bill_of_materials(workspace: &Workspace, dist: &Path) -> Result<()> {
-    let program = tools::ensure(workspace, Tool::Sbom)?;
+    let program = sbom_tool(workspace)?;
     let path = dist.join(format!("azall-{}.cdx.json", env!("CARGO_PKG_VERSION")));
     let file = fs::File::create(&path).map_err(Error::file("make", &path))?;
     report::heading("write the bill of materials");
@@ -114,6 +124,18 @@ fn bill_of_materials(workspace: &Workspace, dist: &Path) -> Result<()> {
     }
     let step = "write the bill of materials".to_owned();
     Err(Error::Failed { step, how: status.to_string(), mend: MEND_CARGO.to_owned() })
+}
+
+/// The tool that writes the bill, installed into the cache if it is not there.
+fn sbom_tool(workspace: &Workspace) -> Result<PathBuf> {
+    let tools = workspace.cache.join("tools");
+    let program = tools.join("bin").join(format!("cargo-sbom{}", std::env::consts::EXE_SUFFIX));
+    if !program.exists() {
+        let mut install = workspace.cargo(["install", "--locked", "cargo-sbom", "--version", SBOM_VERSION]);
+        install.arg("--root").arg(&tools);
+        report::require("install cargo-sbom", &mut install, MEND_SBOM)?;
+    }
+    Ok(program)
 }
 
 /// `SHA256SUMS`, as `sha256sum --check` reads it.

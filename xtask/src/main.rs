@@ -6,11 +6,14 @@ mod bench;
 mod checks;
 mod counts;
 mod demo;
+mod dist;
 mod error;
 mod fuzz;
 mod node;
+mod node_package;
 mod packages;
 mod python;
+mod python_package;
 mod report;
 mod sim;
 mod wasm;
@@ -32,6 +35,7 @@ Tasks:
   test                          every check and test, one summary at the end
   wasm                          build azall.wasm, the sandbox that runs it, and the JavaScript packages
   wasm packages                 build the JavaScript packages alone
+  dist                          everything that people install, into dist/
   bench [--quick]               azall against the reference client, in one table
   bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
@@ -96,6 +100,11 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
                     wasm::run(&Workspace::locate()?)?;
                 }
             }
+            Ok(ExitCode::SUCCESS)
+        }
+        "dist" => {
+            no_arguments(task, rest)?;
+            dist::run(&Workspace::locate()?)?;
             Ok(ExitCode::SUCCESS)
         }
         "fuzz" => {

@@ -1,0 +1,48 @@
+//! The Python package, `hosts/python`, in the source tree: its extension built and put in its place, so that it can be imported there.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::error::{Error, Result};
+use crate::report;
+use crate::workspace::Workspace;
+
+const MEND_BUILD: &str = "see the compiler's message above";
+
+/// What cargo makes of the extension.
+const BUILT: &str = if cfg!(target_os = "macos") {
+    "lib_core.dylib"
+} else if cfg!(windows) {
+    "_core.dll"
+} else {
+    "lib_core.so"
+};
+
+/// What Python loads.
+const LOADED: &str = if cfg!(windows) { "_core.pyd" } else { "_core.abi3.so" };
+
+/// The folder of the package.
+pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("hosts").join("python")
+}
+
+/// The command that builds the extension.
+pub(crate) fn build(workspace: &Workspace) -> Command {
+    workspace.cargo(["build", "--release", "--package", "azall-python"])
+}
+
+/// Puts the built extension where Python looks for it.
+pub(crate) fn publish(workspace: &Workspace) -> Result<()> {
+    let built = workspace.target.join("release").join(BUILT);
+    let loaded = folder(workspace).join("azall").join(LOADED);
+    // By another name first: one that is loaded cannot be written over.
+    let fresh = loaded.with_extension("new");
+    fs::copy(&built, &fresh).and_then(|_| fs::rename(&fresh, &loaded)).map_err(Error::file("copy", &built))
+}
+
+/// Builds the extension and puts it in its place.
+pub(crate) fn ready(workspace: &Workspace) -> Result<()> {
+    report::require("build the Python extension", &mut build(workspace), MEND_BUILD)?;
+    publish(workspace)
+}
