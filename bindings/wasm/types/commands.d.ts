@@ -41,7 +41,7 @@ export interface CommandArguments {
     kind: 'skill' | 'tool';
     action:
       | { list: { shared_only: boolean } }
-      | { add: { name: string; code: string; description: string; version: string; shared: boolean } }
+      | { add: { name: string; code: string | Uint8Array; description: string; version: string; shared: boolean } }
       | { read: { name: string } }
       | { promote: { name: string } }
       | { delete: { name: string } }

@@ -99,7 +99,7 @@ export interface EffectFields {
   /** One HTTP request, complete. */
   Http: { method: string; url: string; headers: Header[]; body: Uint8Array; limit: number; timeout_ms: number };
   /** Runs a Python script of the mailbox. */
-  RunScript: { script: Place; args: string[]; timeout_ms: number; output_limit: number };
+  RunScript: { script: Place; folder: Place; args: string[]; timeout_ms: number; output_limit: number };
 }
 
 /** What each effect is answered with. */

@@ -98,7 +98,7 @@ export interface Effects {
     };
     answer: HttpAnswer;
   };
-  RunScript: { fields: { script: Place; args: string[]; timeout_ms: number; output_limit: number }; answer: ScriptResult };
+  RunScript: { fields: { script: Place; folder: Place; args: string[]; timeout_ms: number; output_limit: number }; answer: ScriptResult };
 }
 
 export type EffectKind = keyof Effects;

@@ -74,8 +74,33 @@ const SHARED_VARIABLES: ReadonlySet<string> = new Set(['AGENTAZALL_CONFIG', 'AGE
 /** How long what a script has written may take to be read once it has ended: a process that has left its group may hold the pipe. */
 const DRAIN_MS = 200;
 
+/** The program that runs WebAssembly, on the path. It comes with the native azall. */
+const SANDBOX = 'azall-sandbox';
+
+/** The sandbox ends a program at the time limit itself, and says why. It is ended from outside this much later if it does not. */
+const GRACE_MS = 5000;
+
+/** A command line, and how long it may run. */
+interface Start {
+  program: string;
+  words: readonly string[];
+  timeoutMs: number;
+}
+
+/** What runs a script: Python, or the sandbox, where the agent's own folder is all that a program sees. */
+function startOf(roots: Roots, effect: EffectOf<'RunScript'>, script: string): Start {
+  if (!effect.script.path.endsWith('.wasm')) {
+    return { program: 'python3', words: [script, ...effect.args], timeoutMs: effect.timeout_ms };
+  }
+  const seconds = String(Math.max(1, Math.ceil(effect.timeout_ms / 1000)));
+  const mebibytes = String(Math.max(1, Math.ceil(effect.output_limit / 2 ** 20)));
+  const bounds = ['--time', seconds, '--wall', seconds, '--output', mebibytes];
+  const words = ['--folder', roots.resolve(effect.folder), '--module', script, ...bounds, '--', ...effect.args];
+  return { program: SANDBOX, words, timeoutMs: effect.timeout_ms + GRACE_MS };
+}
+
 /**
- * Answers `RunScript`. The script runs in the folder of all mailboxes, without azall's own variables but for three. It leads a process
+ * Answers `RunScript`. A Python script runs in the folder of all mailboxes, without azall's own variables but for three. It leads a process
  * group, and all of the group ends with it: when it exits, at the time limit, or when nobody waits any more.
  */
 export function scriptHandler(roots: Roots): (effect: EffectOf<'RunScript'>, over: AbortSignal) => Promise<ScriptResult> {
@@ -85,7 +110,8 @@ export function scriptHandler(roots: Roots): (effect: EffectOf<'RunScript'>, ove
       throw systemFailure(error);
     });
     if (!stat.isFile()) throw new EffectError('permission_denied', 'not a regular file');
-    return new Running(script, effect, roots.folder('mailboxes')).finish(effect.timeout_ms, over);
+    const start = startOf(roots, effect, script);
+    return new Running(start, effect.output_limit, roots.folder('mailboxes')).finish(start.timeoutMs, over);
   };
 }
 
@@ -100,15 +126,19 @@ class Running {
   private readonly stdout: Kept;
   private readonly stderr: Kept;
 
-  constructor(script: string, effect: EffectOf<'RunScript'>, folder: string) {
-    this.child = spawn('python3', [script, ...effect.args], {
+  constructor(
+    private readonly start: Start,
+    outputLimit: number,
+    folder: string,
+  ) {
+    this.child = spawn(start.program, start.words, {
       cwd: folder,
       detached: true,
       env: environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.stdout = new Kept(this.child.stdout, effect.output_limit);
-    this.stderr = new Kept(this.child.stderr, effect.output_limit);
+    this.stdout = new Kept(this.child.stdout, outputLimit);
+    this.stderr = new Kept(this.child.stderr, outputLimit);
   }
 
   async finish(timeoutMs: number, over: AbortSignal): Promise<ScriptResult> {
@@ -136,7 +166,8 @@ class Running {
       this.child.once('exit', (code) => resolve(code));
       this.child.once('error', (error) => {
         const isMissing = errorCode(error) === 'ENOENT';
-        reject(isMissing ? new EffectError('unsupported', 'there is no python3 to run it with') : systemFailure(error));
+        const missing = `there is no ${this.start.program} to run it with`;
+        reject(isMissing ? new EffectError('unsupported', missing) : systemFailure(error));
       });
     });
   }

@@ -1,4 +1,4 @@
-"""Running a mailbox's Python scripts: in a session of their own, all of which ends with the script."""
+"""Running a mailbox's scripts: Python in a session of its own, all of which ends with the script; WebAssembly in the sandbox."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from contextlib import suppress
 
 from ._effects import Effect, EffectError
 from ._files import Roots
+
+_SANDBOX = "azall-sandbox"
+"""The program that runs WebAssembly, on the path. It comes with the native azall."""
+
+_GRACE = 5.0
+"""The sandbox ends a program at the time limit itself, and says why. It is ended from outside this many seconds later if it does not."""
 
 _TICK = 0.02
 """How often the script and the wish to stop are looked at while no output comes, in seconds."""
@@ -31,19 +37,30 @@ def run(roots: Roots, effect: Effect, is_stopping: Callable[[], bool]) -> dict[s
     path = roots.resolve(effect["script"])
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise EffectError("permission_denied", "not a regular file")
-    return _Running(_start(roots, path, effect["args"]), effect["output_limit"]).finish(
-        effect["timeout_ms"] / 1000, is_stopping
-    )
+    seconds = effect["timeout_ms"] / 1000
+    if effect["script"]["path"].endswith(".wasm"):
+        command, seconds = [*_in_sandbox(roots, effect), "--module", path, "--"], seconds + _GRACE
+    else:
+        command = ["python3", path]
+    return _Running(_start(roots, [*command, *effect["args"]]), effect["output_limit"]).finish(seconds, is_stopping)
 
 
-def _start(roots: Roots, path: bytes, arguments: list[str]) -> subprocess.Popen[bytes]:
+def _in_sandbox(roots: Roots, effect: Effect) -> list[str | bytes]:
+    """The sandbox with its bounds, where the agent's own folder is all that there is."""
+    seconds = str(max(1, -(-effect["timeout_ms"] // 1000)))
+    mebibytes = str(max(1, -(-effect["output_limit"] // (1 << 20))))
+    bounds = ["--time", seconds, "--wall", seconds, "--output", mebibytes]
+    return [_SANDBOX, "--folder", roots.resolve(effect["folder"]), *bounds]
+
+
+def _start(roots: Roots, command: list[str | bytes]) -> subprocess.Popen[bytes]:
     own = ("AGENTAZALL_", "AZALL_")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(own) or name in _SHARED_VARIABLES
     }
     try:
         return subprocess.Popen(
-            ["python3", path, *arguments],
+            command,
             cwd=roots.mailboxes,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -52,8 +69,8 @@ def _start(roots: Roots, path: bytes, arguments: list[str]) -> subprocess.Popen[
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        if error.filename == "python3":
-            raise EffectError("unsupported", "there is no python3 to run it with") from None
+        if error.filename == command[0]:
+            raise EffectError("unsupported", f"there is no {error.filename} to run it with") from None
         raise
     except ValueError as error:
         raise EffectError("other", str(error)) from None
