@@ -13,7 +13,7 @@ use wasm_bindgen::{JsCast, JsValue};
 const MOST_DEPTH: usize = 32;
 
 /// How many values one value may hold, itself included.
-const MOST_VALUES: usize = 1 << 22;
+const MOST_VALUES: usize = 1 << 20;
 
 /// How many bytes, of text and of bytes, one value may hold.
 const MOST_BYTES: usize = 1 << 28;
@@ -29,6 +29,9 @@ extern "C" {
 
     #[wasm_bindgen(js_namespace = Object, js_name = getPrototypeOf, catch)]
     fn prototype_of(value: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(js_namespace = Array, js_name = isArray, catch)]
+    fn is_array(value: &JsValue) -> Result<bool, JsValue>;
 
     #[wasm_bindgen(js_name = Uint8Array)]
     type Copied;
@@ -84,7 +87,7 @@ impl Reader {
             big_data(value)
         } else if ArrayBuffer::is_view(value) {
             self.bytes(value).map(Value::Bytes)
-        } else if Array::is_array(value) {
+        } else if is_array(value).map_err(|_| unreadable())? {
             self.array(value, depth_left)
         } else {
             self.object(value, depth_left)
