@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::counts::Counts;
 use crate::error::Result;
+use crate::language_checks::{self, Languages};
 use crate::python::Environment;
+use crate::python_package;
 use crate::report;
 use crate::wasm::{self, Toolchain};
 use crate::workspace::Workspace;
@@ -16,7 +18,7 @@ const MEND_CARGO: &str = "install Rust so that `cargo` is on the PATH";
 const MEND_SETUP: &str = "run `cargo xtask setup`";
 
 /// How a step's output is counted.
-type Count = fn(&str) -> Counts;
+pub(crate) type Count = fn(&str) -> Counts;
 
 /// Runs everything and prints the table of steps, and the counts alone on the last line.
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
@@ -53,7 +55,13 @@ fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
 
 fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut Checks) {
     let none: Count = |_| Counts::default();
-    for (name, folder) in [("interop", workspace.interop()), ("scenarios", workspace.scenarios())] {
+    let folders = [
+        ("interop", workspace.interop()),
+        ("scenarios", workspace.scenarios()),
+        ("packages", language_checks::folder(workspace)),
+        ("package", python_package::folder(workspace)),
+    ];
+    for (name, folder) in folders {
         let module = |module, args: &[&'static str]| environment.module(&folder, module, args.iter().copied());
         let format = module("ruff", &["format", "--check", "--no-cache", "."]);
         checks.step(&format!("ruff format, {name}"), format, none, MEND_SETUP);
@@ -73,14 +81,20 @@ fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut 
         pytest
     };
     checks.step("interop", pytest(&workspace.interop()), Counts::of_pytest, MEND_SETUP);
-    match build_wasm(workspace, checks) {
+    let module = build_wasm(workspace, checks);
+    let languages = Languages { workspace, environment };
+    let has_packages = checks.done("JavaScript packages", wasm::run_packages(workspace));
+    let ready = languages.build(has_packages, checks);
+    match module {
         Some(module) => {
-            let mut scenarios = pytest(&workspace.scenarios());
+            let mut scenarios = languages.with(ready, pytest(&workspace.scenarios()));
             scenarios.env("AZALL_WASM", module).env("AZALL_SANDBOX", workspace.sandbox());
             checks.step("scenarios", scenarios, Counts::of_pytest, MEND_SETUP);
         }
         None => checks.could_not("scenarios", "there is no azall.wasm to test, or nothing to run it"),
     }
+    languages.test_each(ready, checks);
+    languages.test_together(ready, checks);
 }
 
 /// `azall.wasm`, and the sandbox to run it in.
@@ -115,14 +129,15 @@ struct Row {
     time: Duration,
 }
 
+/// The steps so far.
 #[derive(Default)]
-struct Checks {
+pub(crate) struct Checks {
     rows: Vec<Row>,
 }
 
 impl Checks {
     /// Runs a step and says whether it passed.
-    fn step(&mut self, step: &str, mut command: Command, count: Count, mend: &str) -> bool {
+    pub(crate) fn step(&mut self, step: &str, mut command: Command, count: Count, mend: &str) -> bool {
         match report::run(step, &mut command, mend) {
             Ok(finished) => {
                 let mut counts = count(&finished.output);
@@ -142,9 +157,14 @@ impl Checks {
     }
 
     /// Notes a step that could not be run at all, as a failure.
-    fn could_not(&mut self, step: &str, why: &str) {
+    pub(crate) fn could_not(&mut self, step: &str, why: &str) {
         println!("{}", report::styled("31", &format!("{step}: {why}")));
         self.rows.push(Row { step: step.to_owned(), passed: false, counts: Counts::ONE_FAILED, time: Duration::ZERO });
+    }
+
+    /// Notes a failure of what is no command, and says whether it went well.
+    pub(crate) fn done(&mut self, step: &str, outcome: Result<()>) -> bool {
+        outcome.inspect_err(|error| self.could_not(step, &error.to_string())).is_ok()
     }
 
     fn summarize(&self, time: Duration) -> ExitCode {

@@ -42,6 +42,25 @@ impl Counts {
             .unwrap_or_default()
     }
 
+    /// Sums the `pass`, `fail` and `skipped` lines that Node's test runner ends with, in either of its two forms.
+    pub(crate) fn of_node_test(output: &str) -> Self {
+        let mut sum = Self::default();
+        for line in output.lines() {
+            let words = line.strip_prefix("# ").or_else(|| line.strip_prefix("\u{2139} ")).unwrap_or_default();
+            let Some((word, Ok(count))) = words.split_once(' ').map(|(word, count)| (word, count.parse::<u64>()))
+            else {
+                continue;
+            };
+            match word {
+                "pass" => sum.passed += count,
+                "fail" | "cancelled" => sum.failed += count,
+                "skipped" | "todo" => sum.skipped += count,
+                _ => {}
+            }
+        }
+        sum
+    }
+
     /// Every number that is followed by a word for an outcome.
     fn of_summary(line: &str) -> Self {
         let mut counts = Self::default();
@@ -80,6 +99,13 @@ impl fmt::Display for Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn node_tests_are_counted_in_either_form() {
+        let spec = "\u{2139} tests 3\n\u{2139} pass 2\n\u{2139} fail 1\n\u{2139} cancelled 0\n\u{2139} skipped 4\n";
+        let tap = "# Subtest: pass 7\n# pass 5\n# fail 0\n# todo 1\n# duration_ms 12.5\n";
+        assert_eq!(Counts::of_node_test(&format!("{spec}{tap}")), Counts { passed: 7, failed: 1, skipped: 5 });
+    }
 
     #[test]
     fn cargo_test_binaries_are_summed() {

@@ -28,7 +28,7 @@ const PAPERS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-
 
 /// Builds everything.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let dist = workspace.root.join("dist");
+    let dist = folder(workspace);
     if dist.exists() {
         fs::remove_dir_all(&dist).map_err(Error::file("empty", &dist))?;
     }
@@ -50,6 +50,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         println!("    {:>8} KB  {name}", size / 1000);
     }
     Ok(())
+}
+
+/// Where everything goes.
+pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("dist")
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -9,6 +9,7 @@ mod demo;
 mod dist;
 mod error;
 mod fuzz;
+mod language_checks;
 mod node;
 mod node_package;
 mod packages;

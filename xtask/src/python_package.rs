@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::error::{Error, Result};
-use crate::report;
 use crate::workspace::Workspace;
-
-const MEND_BUILD: &str = "see the compiler's message above";
 
 /// What cargo makes of the extension.
 const BUILT: &str = if cfg!(target_os = "macos") {
@@ -39,10 +36,4 @@ pub(crate) fn publish(workspace: &Workspace) -> Result<()> {
     // By another name first: one that is loaded cannot be written over.
     let fresh = loaded.with_extension("new");
     fs::copy(&built, &fresh).and_then(|_| fs::rename(&fresh, &loaded)).map_err(Error::file("copy", &built))
-}
-
-/// Builds the extension and puts it in its place.
-pub(crate) fn ready(workspace: &Workspace) -> Result<()> {
-    report::require("build the Python extension", &mut build(workspace), MEND_BUILD)?;
-    publish(workspace)
 }
