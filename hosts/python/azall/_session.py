@@ -55,6 +55,10 @@ class Session:
         """The operation that reads the config."""
         return Op.open(self._name, self.path, self._agent)
 
+    def forget_agent(self) -> None:
+        """From now on the config alone says who the agent is."""
+        self._agent = None
+
     def config_host(self) -> Host:
         """A host for reading the config, which names the other folders: it is read through its own alone."""
         return Host(Roots.of(self.folder, self.folder), self._send)

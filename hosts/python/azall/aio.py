@@ -55,10 +55,13 @@ class Mailbox:
     async def open(cls, path: str | os.PathLike[str] | None = None, *, agent: str | None = None) -> Mailbox:
         """Opens the mailbox of a config file, or of the one in a folder; as `azall.Mailbox.open`."""
         mailbox = cls(Session(locate(path), agent))
-        document = await mailbox.command("address")
-        mailbox._address = document["address"]
-        mailbox._relay_addresses = tuple(document["relay_addresses"])
+        await mailbox._learn_address()
         return mailbox
+
+    async def _learn_address(self) -> None:
+        document = await self.command("address")
+        self._address = document["address"]
+        self._relay_addresses = tuple(document["relay_addresses"])
 
     @property
     def address(self) -> str:
@@ -222,8 +225,11 @@ class Mailbox:
         return await self._run(requests.verify(text))
 
     async def register(self, name: str, server: str) -> str:
-        """Makes an account on a relay, adds it to the config, and gives the address."""
-        return await self._run(requests.register(name, server))
+        """Makes an account on a relay, adds it to the config, and gives the address: the mailbox is that account's from now on."""
+        registered = await self._run(requests.register(name, server))
+        self._session.forget_agent()
+        await self._learn_address()
+        return registered
 
     async def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""

@@ -42,11 +42,11 @@ class Mailbox:
     >>> mailbox.close(); folder.cleanup()
     """
 
-    def __init__(self, session: Session, address: str, relay_addresses: tuple[str, ...]) -> None:
+    def __init__(self, session: Session) -> None:
         """Use `open`."""
         self._session = session
-        self._address = address
-        self._relay_addresses = relay_addresses
+        self._address = ""
+        self._relay_addresses: tuple[str, ...] = ()
         self._watches: set[Watch] = set()
         self.trust = Trust(self)
         self.filter = Filter(self)
@@ -60,9 +60,14 @@ class Mailbox:
         `./config.json`. Where there is none, one is made. `agent` takes the place of the name in the config
         (and of `$AGENTAZALL_AGENT`).
         """
-        session = Session(locate(path), agent)
-        document = session.command({"command": "address", "arguments": {}})["outcome"]
-        return cls(session, document["address"], tuple(document["relay_addresses"]))
+        mailbox = cls(Session(locate(path), agent))
+        mailbox._learn_address()
+        return mailbox
+
+    def _learn_address(self) -> None:
+        document = self.command("address")
+        self._address = document["address"]
+        self._relay_addresses = tuple(document["relay_addresses"])
 
     @property
     def address(self) -> str:
@@ -214,8 +219,11 @@ class Mailbox:
         return self._run(requests.verify(text))
 
     def register(self, name: str, server: str) -> str:
-        """Makes an account on a relay, adds it to the config, and gives the address."""
-        return self._run(requests.register(name, server))
+        """Makes an account on a relay, adds it to the config, and gives the address: the mailbox is that account's from now on."""
+        registered = self._run(requests.register(name, server))
+        self._session.forget_agent()
+        self._learn_address()
+        return registered
 
     def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""

@@ -1,0 +1,288 @@
+"""What the host refuses, and what it makes durable."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from azall import _core, _files
+from azall._effects import Effect, EffectError
+from azall._host import Host
+
+
+def no_network(_: Effect) -> dict[str, object]:
+    raise EffectError("unsupported", "no network here")
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    for name in ("config", "data/mailboxes", "data/shared"):
+        (tmp_path / name).mkdir(parents=True)
+    return Host(_files.Roots.of(str(tmp_path / "config"), str(tmp_path / "data/mailboxes")), no_network)
+
+
+def place(path: str, root: str = "mailboxes") -> dict[str, str]:
+    return {"root": root, "path": path}
+
+
+def write(path: str, content: bytes = b"x", *, private: bool = False, exclusive: bool = False) -> Effect:
+    return {"kind": "WriteAtomic", "place": place(path), "bytes": content, "private": private, "exclusive": exclusive}
+
+
+def read(path: str, limit: int = 1000) -> Effect:
+    return {"kind": "ReadFile", "place": place(path), "limit": limit}
+
+
+def kind(answer: dict[str, Any]) -> str:
+    assert set(answer) == {"Err"}, answer
+    word: str = answer["Err"]["kind"]
+    return word
+
+
+def test_every_effect_has_its_handler(host: Host) -> None:
+    assert host.known == set(_core.EFFECT_KINDS)
+
+
+def test_an_unknown_effect_is_unsupported(host: Host) -> None:
+    assert kind(host.answer({"kind": "MakeTea"})) == "unsupported"
+
+
+def test_written_and_read(host: Host, tmp_path: Path) -> None:
+    assert host.answer(write("a/b/c.txt", b"one")) == {"Ok": None}
+    assert host.answer(write("a/b/c.txt", b"two")) == {"Ok": None}
+    assert host.answer(read("a/b/c.txt")) == {"Ok": b"two"}
+    assert os.listdir(tmp_path / "data/mailboxes/a/b") == ["c.txt"]
+    assert (tmp_path / "data/mailboxes/a/b/c.txt").stat().st_mode & 0o777 == 0o644
+
+
+def test_secrets_are_their_owners(host: Host, tmp_path: Path) -> None:
+    host.answer(write("key", private=True))
+    host.answer({"kind": "Append", "place": place("log"), "bytes": b"x", "private": True})
+    for name in ("key", "log"):
+        assert (tmp_path / "data/mailboxes" / name).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_exclusive_write_happens_once(host: Host) -> None:
+    answers: list[dict[str, Any]] = []
+
+    def work(number: int) -> None:
+        answers.append(host.answer(write("lock", str(number).encode(), exclusive=True)))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers.count({"Ok": None}) == 1
+    assert {kind(answer) for answer in answers if "Err" in answer} == {"already_exists"}
+
+
+def test_many_writes_are_one_commit(host: Host, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (tmp_path / "data/mailboxes/file").write_text("")
+    writes = [write(f"{number % 3}/{number}.txt", b"%d" % number) for number in range(30)]
+    writes += [write("../outside"), write("file/below"), write("0/0.txt", exclusive=True)]
+    answers = host.commit(writes)
+    # All of a commit is written before any of it has its name: the exclusive one comes after the first of that name.
+    assert answers[:30] == [{"Ok": None}] * 30
+    assert [kind(answer) for answer in answers[30:]] == ["permission_denied", "other", "already_exists"]
+    assert not outside.exists()
+    assert sorted(path.name for path in (tmp_path / "data/mailboxes").rglob(".tmp*")) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "..", "a/.", "a\0b", "x/"], ids=repr
+)
+@pytest.mark.parametrize("name", ["ReadFile", "WriteAtomic", "Append", "Remove", "List", "ReadMany"])
+def test_no_path_leaves_its_root(host: Host, path: str, name: str) -> None:
+    there = {"place": place(path), "folder": place(path), "limit": 1, "bytes": b"", "names": [], "with_meta": False}
+    effect = {"kind": name, **there, "private": False, "exclusive": False}
+    assert kind(host.answer(effect)) == "permission_denied"
+    both = {"kind": "Rename", "from": place("a"), "to": place(path), "exclusive": False}
+    assert kind(host.answer(both)) == "permission_denied"
+
+
+def test_a_root_itself_is_never_changed(host: Host) -> None:
+    for effect in (write(""), {"kind": "Remove", "place": place("")}):
+        assert kind(host.answer(effect)) == "permission_denied"
+    assert kind(host.answer({"kind": "Remove", "place": place("a", "elsewhere")})) == "permission_denied"
+
+
+def test_links_are_not_followed_in_the_place_of_a_file(host: Host, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    mailboxes = tmp_path / "data/mailboxes"
+    (mailboxes / "link").symlink_to(secret)
+    assert kind(host.answer(read("link"))) == "permission_denied"
+    assert kind(host.answer({"kind": "Append", "place": place("link"), "bytes": b"x", "private": False})) == (
+        "permission_denied"
+    )
+    heads = host.answer({"kind": "ReadMany", "folder": place(""), "names": ["link", "..", "a/b"], "limit": 9})["Ok"]
+    assert [kind(head) for head in heads] == ["permission_denied"] * 3
+    assert kind(host.answer(write("link", exclusive=True))) == "already_exists"
+    assert host.answer(write("link", b"mine")) == {"Ok": None}
+    assert secret.read_text() == "secret"
+    assert not (mailboxes / "link").is_symlink()
+    (mailboxes / "other").symlink_to(secret)
+    assert host.answer({"kind": "Remove", "place": place("other")}) == {"Ok": None}
+    assert secret.exists()
+
+
+def test_only_regular_files_are_read(host: Host, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data/mailboxes/pipe")
+    (tmp_path / "data/mailboxes/folder").mkdir()
+    assert kind(host.answer(read("pipe"))) == "permission_denied"
+    assert kind(host.answer(read("folder"))) == "permission_denied"
+    assert kind(host.answer(read("missing"))) == "not_found"
+
+
+def test_limits(host: Host) -> None:
+    host.answer(write("big", b"0123456789" * 20_000))
+    assert kind(host.answer(read("big", 199_999))) == "too_large"
+    assert host.answer(read("big", 200_000))["Ok"] == b"0123456789" * 20_000
+    for limit in (5, 100_000, 300_000):
+        head = host.answer({"kind": "ReadMany", "folder": place(""), "names": ["big"], "limit": limit})["Ok"][0]["Ok"]
+        assert head == {"bytes": (b"0123456789" * 20_000)[:limit], "truncated": limit < 200_000}
+
+
+def test_listing(host: Host, tmp_path: Path) -> None:
+    mailboxes = tmp_path / "data/mailboxes"
+    (mailboxes / "file").write_text("four")
+    (mailboxes / "folder").mkdir()
+    (mailboxes / "to-folder").symlink_to("folder")
+    (mailboxes / "to-file").symlink_to("file")
+    with open(os.fsencode(mailboxes) + b"/\xff.txt", "w"):
+        pass
+    found = host.answer({"kind": "List", "folder": place(""), "with_meta": True})["Ok"]
+    kinds = {entry["name"]: entry["kind"] for entry in found}
+    assert kinds == {
+        "file": "file",
+        "folder": "folder",
+        "to-folder": "linkedfolder",
+        "to-file": "other",
+        "\ufffd.txt": "other",
+    }
+    assert next(entry for entry in found if entry["name"] == "file")["size"] == 4
+    assert kind(host.answer({"kind": "List", "folder": place("missing"), "with_meta": False})) == "not_found"
+
+
+@pytest.mark.parametrize("with_renameat2", [True, False])
+def test_renames(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_renameat2: bool) -> None:
+    if not with_renameat2:
+        monkeypatch.setattr(_files, "_rename_no_replace", lambda *_: errno.ENOSYS)
+
+    def rename(start: str, end: str, exclusive: bool) -> dict[str, Any]:
+        return host.answer({"kind": "Rename", "from": place(start), "to": place(end), "exclusive": exclusive})
+
+    host.answer(write("a", b"a"))
+    host.answer(write("b", b"b"))
+    assert kind(rename("a", "b", True)) == "already_exists"
+    assert kind(rename("missing", "c", True)) == "not_found"
+    assert rename("a", "new/c", True) == {"Ok": None}
+    assert rename("b", "new/c", False) == {"Ok": None}
+    assert host.answer(read("new/c")) == {"Ok": b"b"}
+    assert sorted(os.listdir(tmp_path / "data/mailboxes")) == ["new"]
+
+
+def test_removing(host: Host, tmp_path: Path) -> None:
+    host.answer(write("folder/below/file"))
+    for path in ("folder", "folder", "no/such"):
+        assert host.answer({"kind": "Remove", "place": place(path)}) == {"Ok": None}
+    assert os.listdir(tmp_path / "data/mailboxes") == []
+
+
+def test_what_is_written_is_synced_before_it_has_its_name(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def noted(name: str, call: Any) -> Any:  # noqa: ANN401  (a function of the system)
+        def noting(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            done.append(name)
+            return call(*arguments, **named)
+
+        return noting
+
+    monkeypatch.setattr(_files, "_sync_data", noted("sync", _files._sync_data))
+    monkeypatch.setattr(os, "fsync", noted("sync folder", os.fsync))
+    monkeypatch.setattr(os, "rename", noted("rename", os.rename))
+    monkeypatch.setattr(os, "link", noted("link", os.link))
+    host.answer(write("a/b"))
+    assert done[:2] == ["sync", "rename"]
+    assert done.count("sync folder") >= 3, "the file's folder, and those above it that were made"
+    done.clear()
+    host.answer(write("a/c", exclusive=True))
+    assert done == ["sync", "link", "sync folder"]
+    done.clear()
+    host.answer({"kind": "Append", "place": place("a/c"), "bytes": b"x", "private": False})
+    assert done[0] == "sync"
+
+
+def test_a_full_disk_leaves_nothing_behind(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.answer(write("a", b"before"))
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(_files, "_sync_data", full)
+    assert kind(host.answer(write("a", b"after"))) == "storage_full"
+    assert kind(host.answer({"kind": "Append", "place": place("a"), "bytes": b"more", "private": False})) == "storage_full"
+    assert (tmp_path / "data/mailboxes/a").read_bytes() == b"before"
+    assert os.listdir(tmp_path / "data/mailboxes") == ["a"]
+
+
+def test_random(host: Host) -> None:
+    assert len(host.answer({"kind": "Random", "count": 32})["Ok"]) == 32
+    assert kind(host.answer({"kind": "Random", "count": 1025})) == "too_large"
+
+
+def test_facts_are_those_that_the_reference_hashes(host: Host) -> None:
+    import platform
+    import uuid
+
+    facts = host.answer({"kind": "HostFacts"})["Ok"]
+    assert facts["fingerprint_parts"][:7] == [
+        platform.node(),
+        platform.machine(),
+        platform.processor(),
+        platform.system(),
+        platform.release(),
+        platform.python_version(),
+        str(uuid.getnode()),
+    ]
+    assert len(facts["fingerprint_parts"]) in (7, 8)
+    assert facts["process"] == f"{os.getpid()}@{facts['machine_name']}"
+
+
+def script(host: Host, code: str, *arguments: str, timeout_ms: int = 10_000, limit: int = 1000) -> dict[str, Any]:
+    host.answer(write("tool.py", code.encode()))
+    effect = {"kind": "RunScript", "script": place("tool.py"), "args": list(arguments)}
+    return host.answer({**effect, "timeout_ms": timeout_ms, "output_limit": limit})
+
+
+def test_scripts(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AZALL_SECRET", "hidden")
+    monkeypatch.setenv("AGENTAZALL_ROOT", "shown")
+    code = "import os, sys; print(os.getcwd(), sys.argv[1:], os.environ.get('AZALL_SECRET'), os.environ['AGENTAZALL_ROOT']); sys.exit(3)"
+    ran = script(host, code, "a b", "c")["Ok"]
+    shown = f"{tmp_path / 'data/mailboxes'} ['a b', 'c'] None shown\n"
+    assert ran == {"code": 3, "timed_out": False, "stdout": shown.encode(), "stderr": b"", "truncated": False}
+
+
+def test_scripts_end(host: Host) -> None:
+    code = "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nprint('started', flush=True)\ntime.sleep(60)"
+    ran = script(host, code, timeout_ms=1500)["Ok"]
+    assert (ran["code"], ran["timed_out"], ran["stdout"]) == (None, True, b"started\n")
+    ran = script(host, "print('x' * 100_000)", limit=10)["Ok"]
+    assert (ran["stdout"], ran["truncated"], ran["code"]) == (b"x" * 10, True, 0)
+
+
+def test_scripts_that_are_none(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "data/mailboxes/link.py").symlink_to("/etc/passwd")
+    effect = {"kind": "RunScript", "args": [], "timeout_ms": 1000, "output_limit": 10}
+    assert kind(host.answer({**effect, "script": place("link.py")})) == "permission_denied"
+    assert kind(host.answer({**effect, "script": place("missing.py")})) == "not_found"
+    assert kind(script(host, "", "a\0b")) == "other"
