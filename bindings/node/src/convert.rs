@@ -62,13 +62,16 @@ fn odd(error: napi::Error) -> Failure {
     Failure::argument(format!("a value cannot be read: {}", error.reason))
 }
 
+fn too_large() -> Failure {
+    Failure::argument("the data has too many values")
+}
+
 struct Reader {
     values_left: usize,
 }
 
 impl Reader {
     fn read(&mut self, value: Unknown<'_>, levels: usize) -> Result<Value, Failure> {
-        let too_large = || Failure::argument("the data has too many values");
         self.values_left = self.values_left.checked_sub(1).ok_or_else(too_large)?;
         Ok(match value.get_type().map_err(odd)? {
             ValueType::Undefined | ValueType::Null => Value::Null,
@@ -103,6 +106,9 @@ impl Reader {
 
     fn array(&mut self, array: &Object<'_>, levels: usize) -> Result<Value, Failure> {
         let length = array.get_array_length().map_err(odd)?;
+        if usize::try_from(length).is_ok_and(|length| length > self.values_left) {
+            return Err(too_large());
+        }
         let mut items = Vec::new();
         for index in 0..length {
             items.push(self.read(array.get_element(index).map_err(odd)?, levels)?);

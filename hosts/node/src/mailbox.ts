@@ -1,0 +1,357 @@
+// A mailbox: the commands as methods.
+
+import { stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import process from 'node:process';
+
+import { writeArchive } from './archive.js';
+import { core, type Command } from './core.js';
+import { abortedOr, type DoneStep, type DriveOptions, type Event } from './drive.js';
+import { AzallError, fromCore, inCore } from './errors.js';
+import { openConfig, runCommand, type Opened } from './host.js';
+import { words } from './system.js';
+import type * as Data from './types.js';
+import { watch, type WatchOptions } from './watch.js';
+
+export type { WatchOptions } from './watch.js';
+
+/** What every call takes. */
+export interface CallOptions {
+  /** Stops the call at its next safe point; it then rejects with the signal's reason. What was done until then stays done. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenOptions extends CallOptions {
+  /** Another agent of the same config, as `$AGENTAZALL_AGENT` names one. */
+  agent?: string;
+  /** Makes the mailbox if it is not there: its agent's name and who the agent is. */
+  create?: { agent?: string; identity?: string };
+  /** Is told of progress and warnings. Texts may quote messages. */
+  onEvent?: (event: Event) => void;
+}
+
+/** A file to send along: its path, or its name and content. */
+export type Attachment = string | { name: string; bytes: Uint8Array };
+
+export interface NewMail {
+  /** One or more addresses. */
+  to: string | readonly string[];
+  cc?: string | readonly string[];
+  subject?: string;
+  body: string;
+  attachments?: readonly Attachment[];
+}
+
+export interface NewReply {
+  body: string;
+  attachments?: readonly Attachment[];
+  /** To everybody whom the message went to. */
+  all?: boolean;
+}
+
+export interface InboxOptions extends CallOptions {
+  /** This day (`YYYY-MM-DD`) instead of today. */
+  date?: string;
+  /** Every day. */
+  all?: boolean;
+  /** Without a sync. */
+  offline?: boolean;
+  /** Only what was not read yet. */
+  unread?: boolean;
+}
+
+/** A change of a text: `set` replaces it, `append` adds a line. */
+export type Edit = { set: string } | { append: string };
+
+const list = (addresses: string | readonly string[] | undefined): readonly string[] =>
+  addresses === undefined ? [] : typeof addresses === 'string' ? [addresses] : addresses;
+
+async function attached(attachment: Attachment): Promise<{ name: string; bytes: Uint8Array }> {
+  if (typeof attachment !== 'string') return attachment;
+  try {
+    return { name: path.basename(attachment), bytes: new Uint8Array(await readFile(attachment)) };
+  } catch (error) {
+    throw new AzallError('file', `cannot read ${attachment}: ${words(error)}`);
+  }
+}
+
+const attachedAll = (attachments: readonly Attachment[] | undefined) => Promise.all((attachments ?? []).map(attached));
+
+/** The config file that a path means: itself, or `config.json` in a folder; without one, as the command line finds it. */
+async function configFile(given: string | undefined): Promise<string> {
+  const found = core.CommandLine.parse(['address']);
+  if (!('line' in found)) throw new AzallError('host', 'the core does not know its own command line');
+  if (given === undefined) {
+    return path.resolve(found.line.configPath(process.env['AGENTAZALL_CONFIG'], process.env['AGENTAZALL_ROOT']));
+  }
+  const isFile = given.endsWith('.json') && !(await stat(given).then((it) => it.isDirectory(), () => false));
+  return path.resolve(isFile ? given : found.line.configPath(undefined, given));
+}
+
+/** A mailbox on this machine. Methods may be called side by side; each reads the config anew, as every command does. */
+export class Mailbox implements AsyncDisposable {
+  private readonly closing = new AbortController();
+  /** The address filter. */
+  readonly filter: FilterCommands;
+  /** Known peers and their keys. */
+  readonly keyring: KeyringCommands;
+  /** The binding to an owner. */
+  readonly trust: TrustCommands;
+
+  private constructor(
+    /** The config file. */
+    readonly configFile: string,
+    private readonly options: OpenOptions,
+    /** The agent's address. */
+    readonly address: string,
+    /** The agent's folder. */
+    readonly folder: string,
+  ) {
+    this.filter = new FilterCommands(this);
+    this.keyring = new KeyringCommands(this);
+    this.trust = new TrustCommands(this);
+  }
+
+  /**
+   * Opens the mailbox of a config file, or of the `config.json` in a folder; without a path, of the one that the command line would
+   * use (`$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT`, `./config.json`).
+   */
+  static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
+    options.signal?.throwIfAborted();
+    const file = await configFile(where);
+    const agent = options.agent ?? process.env['AGENTAZALL_AGENT'];
+    // The signal is this call's alone.
+    const { signal, ...kept } = options;
+    const lasting: OpenOptions = { ...kept, ...(agent === undefined ? {} : { agent }) };
+    let opened = await open(file, lasting, signal);
+    if (!opened.config.found) {
+      if (options.create === undefined) {
+        throw new AzallError('no-mailbox', `there is no mailbox: no ${file}; give \`create\`, or run \`azall quickstart\` there`);
+      }
+      await run(opened, { command: 'quickstart', arguments: options.create }, lasting, signal);
+      opened = await open(file, lasting, signal);
+    }
+    const { agent: address } = opened.config;
+    return new Mailbox(file, lasting, address, path.join(opened.mailboxes, address));
+  }
+
+  /** Runs any command by its name, with its arguments as the core knows them, and gives its last step. */
+  async run(command: Command, options: CallOptions & Pick<DriveOptions, 'onEvent'> = {}): Promise<DoneStep> {
+    options.signal?.throwIfAborted();
+    this.closing.signal.throwIfAborted();
+    const opened = await open(this.configFile, this.options, options.signal);
+    return run(opened, command, { ...this.options, ...(options.onEvent && { onEvent: options.onEvent }) }, options.signal);
+  }
+
+  private async outcome<T>(command: string, args: Command['arguments'], options: CallOptions = {}): Promise<T> {
+    // What each command gives is fixed by the core, and told by the types of the methods.
+    return (await this.run({ command, ...(args === undefined ? {} : { arguments: args }) }, options)).outcome as T;
+  }
+
+  /** Signs a message, queues it and delivers it now if it can; tells truly what happened, recipient by recipient. */
+  async send(mail: NewMail, options?: CallOptions): Promise<Data.Sent> {
+    const { to, cc, subject = '', body, attachments } = mail;
+    const files = await attachedAll(attachments);
+    return this.outcome('send', { to: list(to), cc: list(cc), subject, body, attachments: files }, options);
+  }
+
+  /** Answers a message (its id, or the beginning of it): to the sender, with the text quoted. */
+  async reply(id: string, reply: NewReply | string, options?: CallOptions): Promise<Data.Sent> {
+    const { body, attachments, all = false } = typeof reply === 'string' ? { body: reply } : reply;
+    return this.outcome('reply', { id, body, attachments: await attachedAll(attachments), all }, options);
+  }
+
+  /** Lists the inbox, after a sync unless it is left out. */
+  inbox({ signal, ...args }: InboxOptions = {}): Promise<Data.InboxListing> {
+    return this.outcome('inbox', args, { signal });
+  }
+
+  /** Reads a message and marks it as read. */
+  read(id: string, { signal, ...args }: CallOptions & { date?: string; raw?: boolean } = {}): Promise<Data.Message> {
+    return this.outcome('read', { id, ...args }, { signal });
+  }
+
+  /** Searches all messages. */
+  search(
+    query: string,
+    { signal, ...args }: CallOptions & { from?: string; to?: string; since?: string; limit?: number } = {},
+  ): Promise<Data.Found> {
+    return this.outcome('search', { query, ...args }, { signal });
+  }
+
+  /** Stores a memory. */
+  remember(text: string, { signal, title }: CallOptions & { title?: string } = {}): Promise<Data.Remembered> {
+    return this.outcome('remember', { store: { text, title } }, { signal });
+  }
+
+  /** Gives memories that hold these words; without words, the index of all. */
+  recall(
+    query?: string,
+    { signal, ...args }: CallOptions & { agent?: string; limit?: number } = {},
+  ): Promise<Data.Recalled> {
+    return this.outcome('recall', { query, ...args }, { signal });
+  }
+
+  /** Who the agent is; or sets it. */
+  whoami(set?: string, options?: CallOptions): Promise<Data.SelfText> {
+    return this.outcome('whoami', { set }, options);
+  }
+
+  /** What the agent works on; or changes it. */
+  doing(edit?: Edit | string, options?: CallOptions): Promise<Data.SelfText> {
+    return this.outcome('doing', { edit: typeof edit === 'string' ? { set: edit } : edit }, options);
+  }
+
+  /** A note of today; or changes it. */
+  note(name: string, edit?: Edit | string, options?: CallOptions): Promise<Data.Note> {
+    return this.outcome('note', { name, edit: typeof edit === 'string' ? { set: edit } : edit }, options);
+  }
+
+  /** One delivery cycle: what waits goes out, what came is fetched. */
+  sync(options?: CallOptions): Promise<Data.Synced> {
+    return this.outcome('daemon', { once: true }, options);
+  }
+
+  /** Each message as it arrives, until the signal is aborted, the loop is left, or the mailbox is closed. */
+  watch(options: WatchOptions = {}): AsyncGenerator<Data.MessageRow, void, undefined> {
+    return watch(this, this.closing.signal, options);
+  }
+
+  /** Writes the whole state, keys and tokens and all, into a ZIP file for its owner's eyes alone. */
+  async export(file: string, options: CallOptions = {}): Promise<Data.Exported> {
+    const done = await this.run({ command: 'export', arguments: { output: file } }, options);
+    if (done.file !== null) await writeArchive(done.file.path, done.file.bytes);
+    return done.outcome as Data.Exported;
+  }
+
+  /** Ends what still watches. Nothing else is held open. */
+  close(): void {
+    this.closing.abort(new AzallError('cancelled', 'the mailbox was closed'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+}
+
+async function open(file: string, options: OpenOptions, signal: AbortSignal | undefined): Promise<Opened> {
+  try {
+    return await openConfig(file, options.agent, { onEvent: options.onEvent, signal });
+  } catch (thrown) {
+    throw abortedOr(fromCore(thrown), signal);
+  }
+}
+
+async function run(opened: Opened, command: Command, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
+  try {
+    const op = inCore(() => new core.Op(command, opened.config));
+    return await runCommand(op, opened.roots, { onEvent: options.onEvent, signal });
+  } catch (thrown) {
+    throw abortedOr(thrown, signal);
+  }
+}
+
+/** A group of commands. */
+class Commands {
+  constructor(private readonly mailbox: Mailbox) {}
+
+  protected async outcome<T>(command: string, args: Command['arguments'], options: CallOptions = {}): Promise<T> {
+    return (await this.mailbox.run({ command, ...(args === undefined ? {} : { arguments: args }) }, options)).outcome as T;
+  }
+}
+
+/** The address filter. */
+class FilterCommands extends Commands {
+  private change(changes: readonly unknown[], options?: CallOptions): Promise<Data.FilterState> {
+    return this.outcome('filter', { changes }, options);
+  }
+
+  /** As it is. */
+  show(options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([], options);
+  }
+
+  /** How the lists are used. */
+  mode(mode: Data.FilterState['mode'], options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([{ mode }], options);
+  }
+
+  /** A pattern onto the blacklist. */
+  block(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([{ add: ['blacklist', pattern] }], options);
+  }
+
+  /** A pattern off the blacklist. */
+  unblock(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([{ remove: ['blacklist', pattern] }], options);
+  }
+
+  /** A pattern onto the whitelist. */
+  allow(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([{ add: ['whitelist', pattern] }], options);
+  }
+
+  /** A pattern off the whitelist. */
+  disallow(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
+    return this.change([{ remove: ['whitelist', pattern] }], options);
+  }
+}
+
+/** Known peers and their keys. */
+class KeyringCommands extends Commands {
+  /** All keys. */
+  list(options?: CallOptions): Promise<Data.KeyringListing> {
+    return this.outcome('keyring', 'list', options);
+  }
+
+  /** One key. */
+  show(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
+    return this.outcome('keyring', { show: fingerprint }, options);
+  }
+
+  /** Accepts a key for the addresses it was seen with: settles a changed key. */
+  trust(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
+    return this.outcome('keyring', { trust: fingerprint }, options);
+  }
+
+  /** Forgets a key. */
+  forget(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
+    return this.outcome('keyring', { forget: fingerprint }, options);
+  }
+}
+
+/** The binding to an owner. */
+class TrustCommands extends Commands {
+  /** Whether the agent is bound. */
+  status(options?: CallOptions): Promise<Data.TrustState> {
+    return this.outcome('trust-status', {}, options);
+  }
+
+  /** Makes a token. */
+  generate({ signal, ...args }: CallOptions & { agent?: string; force?: boolean } = {}): Promise<Data.TrustToken> {
+    return this.outcome('trust-gen', args, { signal });
+  }
+
+  /** Checks a token. */
+  verify(token: string, options?: CallOptions): Promise<Data.TrustVerified> {
+    return this.outcome('trust-verify', { token }, options);
+  }
+
+  /** Binds the agent to an owner by a token. */
+  bind(owner: string, token: string, options?: CallOptions): Promise<Data.Bound> {
+    return this.outcome('trust-bind', { owner, token }, options);
+  }
+
+  /** Binds the agent to an owner on this machine. */
+  bindLocal(owner: string, { signal, force = false }: CallOptions & { force?: boolean } = {}): Promise<Data.Bound> {
+    return this.outcome('trust-bind-local', { owner, force }, { signal });
+  }
+
+  /** Frees the agent from its owner. */
+  revoke(options?: CallOptions): Promise<Data.Revoked> {
+    return this.outcome('trust-revoke', { yes: true }, options);
+  }
+}
+
+export type { FilterCommands, KeyringCommands, TrustCommands };
