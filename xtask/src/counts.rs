@@ -42,6 +42,26 @@ impl Counts {
             .unwrap_or_default()
     }
 
+    /// The last lines of Node's test runner, such as `ℹ pass 12`.
+    pub(crate) fn of_node_test(output: &str) -> Self {
+        let mut counts = Self::default();
+        for line in output.lines() {
+            let mut words = line.split_whitespace().skip(1);
+            let (Some(word), Some(Ok(number)), None) =
+                (words.next(), words.next().map(str::parse::<u64>), words.next())
+            else {
+                continue;
+            };
+            match word {
+                "pass" => counts.passed += number,
+                "fail" | "cancelled" => counts.failed += number,
+                "skipped" | "todo" => counts.skipped += number,
+                _ => {}
+            }
+        }
+        counts
+    }
+
     /// Every number that is followed by a word for an outcome.
     fn of_summary(line: &str) -> Self {
         let mut counts = Self::default();
@@ -98,6 +118,14 @@ test result: \x1b[31mFAILED\x1b[0m. 2 passed; 1 failed; 0 ignored; 0 measured; 0
         assert_eq!(Counts::of_pytest("30 passed in 1.00s"), Counts { passed: 30, failed: 0, skipped: 0 });
         assert_eq!(Counts::of_pytest("no tests ran in 0.01s"), Counts::default());
         assert_eq!(Counts::of_pytest(""), Counts::default());
+    }
+
+    #[test]
+    fn the_summary_of_node_is_read() {
+        let output =
+            "✔ a pass 3 (1.2ms)\nℹ tests 9\nℹ pass 6\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ duration_ms 12.5\n";
+        assert_eq!(Counts::of_node_test(output), Counts { passed: 6, failed: 2, skipped: 1 });
+        assert_eq!(Counts::of_node_test("SyntaxError: pass 3"), Counts::default());
     }
 
     #[test]
