@@ -46,12 +46,10 @@ impl Counts {
     pub(crate) fn of_node_test(output: &str) -> Self {
         let mut counts = Self::default();
         for line in output.lines() {
-            let mut words = line.split_whitespace().skip(1);
-            let (Some(word), Some(Ok(number)), None) =
-                (words.next(), words.next().map(str::parse::<u64>), words.next())
-            else {
+            let Some((word, number)) = line.strip_prefix("ℹ ").and_then(|line| line.split_once(' ')) else {
                 continue;
             };
+            let Ok(number) = number.trim().parse::<u64>() else { continue };
             match word {
                 "pass" => counts.passed += number,
                 "fail" | "cancelled" => counts.failed += number,
