@@ -1,12 +1,15 @@
 //! `cargo xtask bench`: azall beside the reference. The client: builds what the comparison in `tests/interop/compare.py` needs,
-//! and runs it. The relay: builds the load tool, `tests/load`, and runs it.
+//! and runs it. The relay: builds the load tool, `tests/load`, and runs it. WebAssembly: signatures beside native ones and Node's own.
 
 use std::fs;
 use std::process::Command;
 
 use crate::error::{Error, Result};
+use crate::node;
+use crate::packages::{self, Tools};
 use crate::python::Environment;
 use crate::report;
+use crate::wasm::Toolchain;
 use crate::workspace::Workspace;
 
 const MEND_BUILD: &str = "read the compiler's message above";
@@ -23,12 +26,14 @@ pub(crate) struct Options {
 enum Subject {
     Client,
     Relay,
+    Wasm,
 }
 
 impl Options {
-    /// `[relay] [--quick]`.
+    /// `[relay] [--quick]`, or `wasm`.
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
         let (subject, rest) = match args {
+            ["wasm"] => return Ok(Self { subject: Subject::Wasm, quick: false }),
             ["relay", rest @ ..] => (Subject::Relay, rest),
             rest => (Subject::Client, rest),
         };
@@ -40,15 +45,21 @@ impl Options {
     }
 }
 
-/// Builds azall and the program that measures for release, and runs the comparison.
+/// Builds what measures and what is measured, for release, and runs the comparison.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let environment = Environment::ensure(workspace)?;
-    report::require("build azall", &mut workspace.build_azall(), MEND_BUILD)?;
     let mut compare = match options.subject {
-        Subject::Client => client(workspace, &environment, options.quick)?,
-        Subject::Relay => relay(workspace, &environment, options.quick)?,
+        Subject::Client => client(workspace, &with_azall(workspace)?, options.quick)?,
+        Subject::Relay => relay(workspace, &with_azall(workspace)?, options.quick)?,
+        Subject::Wasm => wasm(workspace)?,
     };
     report::require("compare", &mut compare, MEND_BENCH)
+}
+
+/// The Python environment, with azall built beside it.
+fn with_azall(workspace: &Workspace) -> Result<Environment> {
+    let environment = Environment::ensure(workspace)?;
+    report::require("build azall", &mut workspace.build_azall(), MEND_BUILD)?;
+    Ok(environment)
 }
 
 fn client(workspace: &Workspace, environment: &Environment, quick: bool) -> Result<Command> {
@@ -80,6 +91,21 @@ fn relay(workspace: &Workspace, environment: &Environment, quick: bool) -> Resul
     Ok(load)
 }
 
+fn wasm(workspace: &Workspace) -> Result<Command> {
+    let tools = Tools::ensure(workspace)?;
+    packages::build_all(workspace, &Toolchain::ensure()?, &tools)?;
+    let mut build = workspace.cargo(["build", "--release", "--package", "azall-bindings", "--example", "signatures"]);
+    report::require("build the native signatures", &mut build, MEND_BUILD)?;
+    let program = format!("signatures{}", std::env::consts::EXE_SUFFIX);
+    let mut bench = node::node()?;
+    bench
+        .arg(workspace.web_tests().join("bench.mjs"))
+        .env("AZALL_SIGNATURES", workspace.azall().with_file_name("examples").join(program))
+        .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
+        .env("AZALL_NODE_MODULES", tools.modules().folder());
+    Ok(bench)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +116,7 @@ mod tests {
         assert_eq!(parsed(&[]), Options { subject: Subject::Client, quick: false });
         assert_eq!(parsed(&["--quick"]), Options { subject: Subject::Client, quick: true });
         assert_eq!(parsed(&["relay", "--quick"]), Options { subject: Subject::Relay, quick: true });
+        assert_eq!(parsed(&["wasm"]), Options { subject: Subject::Wasm, quick: false });
         assert!(Options::parse(&["--slow"]).is_err() && Options::parse(&["relay", "--slow"]).is_err());
     }
 }

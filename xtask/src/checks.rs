@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use crate::counts::Counts;
 use crate::error::Result;
 use crate::language_checks::{self, Languages};
+use crate::node;
+use crate::packages::{self, Tools};
 use crate::python::Environment;
 use crate::python_package;
 use crate::report;
-use crate::wasm::{self, Toolchain};
+use crate::wasm::{self, Toolchain, WASI};
 use crate::workspace::Workspace;
 
 const MEND_COMPONENT: &str = "install the component (rustup component add rustfmt clippy)";
@@ -28,6 +30,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     match Environment::ensure(workspace) {
         Ok(environment) => python_checks(workspace, &environment, &mut checks),
         Err(error) => checks.could_not("Python environment", &error.to_string()),
+    }
+    if let Err(error) = web_checks(workspace, &mut checks) {
+        checks.could_not("JavaScript packages", &error.to_string());
     }
     Ok(checks.summarize(start.elapsed()))
 }
@@ -121,6 +126,35 @@ fn build_wasm(workspace: &Workspace, checks: &mut Checks) -> Option<PathBuf> {
     }
 }
 
+/// The JavaScript packages, in Node and in Chromium.
+fn web_checks(workspace: &Workspace, checks: &mut Checks) -> Result<()> {
+    let toolchain = Toolchain::ensure()?;
+    let tools = Tools::ensure(workspace)?;
+    packages::build_all(workspace, &toolchain, &tools)?;
+    let mut build = toolchain.cargo(workspace, "test", WASI);
+    build.args(["--package", "azall-core", "--test", "vectors", "--no-run"]);
+    let built = checks.output("build the vectors for WASI", build, |_| Counts::default(), MEND_CARGO);
+    let mut node = node::node()?;
+    node.current_dir(&workspace.root)
+        .args(["--test", "--test-reporter=spec"])
+        .args(node::test_files(workspace)?)
+        .env("AZALL_BIN", workspace.azall())
+        .env("AZALL_WASM", workspace.azall_wasm())
+        .env("AZALL_WASI_VECTORS", built.as_deref().and_then(executable).unwrap_or_default())
+        .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
+        .env("AZALL_NODE_MODULES", tools.modules().folder())
+        .env("AZALL_CHROMIUM", node::chromium()?)
+        .env("NODE_NO_WARNINGS", "1");
+    checks.step("JavaScript packages", node, Counts::of_node_test, MEND_SETUP);
+    Ok(())
+}
+
+/// The program that cargo says it built, on a line such as `Executable tests/vectors.rs (target/.../vectors-0123.wasm)`.
+fn executable(output: &str) -> Option<&str> {
+    let line = output.lines().find(|line| line.contains("Executable"))?;
+    Some(line.split_once('(')?.1.split_once(')')?.0)
+}
+
 /// One line of the table.
 struct Row {
     step: String,
@@ -137,7 +171,12 @@ pub(crate) struct Checks {
 
 impl Checks {
     /// Runs a step and says whether it passed.
-    pub(crate) fn step(&mut self, step: &str, mut command: Command, count: Count, mend: &str) -> bool {
+    pub(crate) fn step(&mut self, step: &str, command: Command, count: Count, mend: &str) -> bool {
+        self.output(step, command, count, mend).is_some()
+    }
+
+    /// Runs a step and gives what it printed, if it passed.
+    fn output(&mut self, step: &str, mut command: Command, count: Count, mend: &str) -> Option<String> {
         match report::run(step, &mut command, mend) {
             Ok(finished) => {
                 let mut counts = count(&finished.output);
@@ -147,11 +186,11 @@ impl Checks {
                     counts += Counts::ONE_FAILED;
                 }
                 self.rows.push(Row { step: step.to_owned(), passed, counts, time: finished.time });
-                passed
+                passed.then_some(finished.output)
             }
             Err(error) => {
                 self.could_not(step, &error.to_string());
-                false
+                None
             }
         }
     }
@@ -179,5 +218,17 @@ impl Checks {
         println!("    {:<20}        {:>9}", "in all", report::seconds(time));
         println!("{sum}");
         if self.rows.iter().all(|row| row.passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_program_is_found() {
+        let output = "   Compiling a\n  Executable tests/vectors.rs (/t/deps/vectors-01.wasm)\n";
+        assert_eq!(executable(output), Some("/t/deps/vectors-01.wasm"));
+        assert_eq!(executable("    Finished"), None);
     }
 }

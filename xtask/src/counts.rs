@@ -42,23 +42,22 @@ impl Counts {
             .unwrap_or_default()
     }
 
-    /// Sums the `pass`, `fail` and `skipped` lines that Node's test runner ends with, in either of its two forms.
+    /// The last lines of Node's test runner, such as `ℹ pass 12`.
     pub(crate) fn of_node_test(output: &str) -> Self {
-        let mut sum = Self::default();
+        let mut counts = Self::default();
         for line in output.lines() {
-            let words = line.strip_prefix("# ").or_else(|| line.strip_prefix("\u{2139} ")).unwrap_or_default();
-            let Some((word, Ok(count))) = words.split_once(' ').map(|(word, count)| (word, count.parse::<u64>()))
-            else {
+            let Some((word, number)) = line.strip_prefix("ℹ ").and_then(|line| line.split_once(' ')) else {
                 continue;
             };
+            let Ok(number) = number.trim().parse::<u64>() else { continue };
             match word {
-                "pass" => sum.passed += count,
-                "fail" | "cancelled" => sum.failed += count,
-                "skipped" | "todo" => sum.skipped += count,
+                "pass" => counts.passed += number,
+                "fail" | "cancelled" => counts.failed += number,
+                "skipped" | "todo" => counts.skipped += number,
                 _ => {}
             }
         }
-        sum
+        counts
     }
 
     /// Every number that is followed by a word for an outcome.
@@ -101,13 +100,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn node_tests_are_counted_in_either_form() {
-        let spec = "\u{2139} tests 3\n\u{2139} pass 2\n\u{2139} fail 1\n\u{2139} cancelled 0\n\u{2139} skipped 4\n";
-        let tap = "# Subtest: pass 7\n# pass 5\n# fail 0\n# todo 1\n# duration_ms 12.5\n";
-        assert_eq!(Counts::of_node_test(&format!("{spec}{tap}")), Counts { passed: 7, failed: 1, skipped: 5 });
-    }
-
-    #[test]
     fn cargo_test_binaries_are_summed() {
         let output = "\
 test a ... ok
@@ -124,6 +116,14 @@ test result: \x1b[31mFAILED\x1b[0m. 2 passed; 1 failed; 0 ignored; 0 measured; 0
         assert_eq!(Counts::of_pytest("30 passed in 1.00s"), Counts { passed: 30, failed: 0, skipped: 0 });
         assert_eq!(Counts::of_pytest("no tests ran in 0.01s"), Counts::default());
         assert_eq!(Counts::of_pytest(""), Counts::default());
+    }
+
+    #[test]
+    fn the_summary_of_node_is_read() {
+        let output =
+            "✔ a pass 3 (1.2ms)\nℹ tests 9\nℹ pass 6\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ duration_ms 12.5\n";
+        assert_eq!(Counts::of_node_test(output), Counts { passed: 6, failed: 2, skipped: 1 });
+        assert_eq!(Counts::of_node_test("SyntaxError: pass 3"), Counts::default());
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Languages<'_> {
             checks.step("Python package", pytest, Counts::of_pytest, MEND_SETUP);
         }
         if ready.node {
-            let test = self.with(ready, node_package::npm(workspace, ["run", "--silent", "test"]));
+            let test = self
+                .with(ready, node_package::npm(workspace, ["run", "--silent", "test", "--", "--test-reporter=spec"]));
             checks.step("Node package", test, Counts::of_node_test, MEND_SETUP);
         }
     }

@@ -86,6 +86,16 @@ pub(crate) fn node() -> Result<Command> {
     })
 }
 
+/// The files of tests, in the order of their names.
+pub(crate) fn test_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let folder = workspace.web_tests();
+    let entries = fs::read_dir(&folder).map_err(Error::file("list", &folder))?;
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut files: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(".test.mjs")).collect();
+    files.sort();
+    Ok(files)
+}
+
 /// The program of a browser: `AZALL_CHROMIUM`, or Chromium on the `PATH`, which is installed if it is not there.
 pub(crate) fn chromium() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os("AZALL_CHROMIUM").filter(|program| !program.is_empty()) {

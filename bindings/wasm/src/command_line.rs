@@ -136,15 +136,18 @@ impl CommandLine {
     }
 }
 
+/// What was read: a name and the content, or nothing where standard input was a terminal.
+type Input = Option<(String, Vec<u8>)>;
+
 /// `[{name, bytes} | null, ...]`
-fn read_inputs(inputs: &JsValue) -> Result<Vec<Option<(String, Vec<u8>)>>, Failure> {
+fn read_inputs(inputs: &JsValue) -> Result<Vec<Input>, Failure> {
     let Value::Array(inputs) = data("inputs", inputs)? else {
         return Err(Failure::argument("inputs: it is no list"));
     };
     inputs.into_iter().map(read_input).collect()
 }
 
-fn read_input(input: Value) -> Result<Option<(String, Vec<u8>)>, Failure> {
+fn read_input(input: Value) -> Result<Input, Failure> {
     let fields = match input {
         Value::Null => return Ok(None),
         Value::Map(fields) => fields,

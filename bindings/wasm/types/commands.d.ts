@@ -81,7 +81,7 @@ export type CommandName = keyof CommandArguments;
 
 /** A command of one name. Arguments that are all optional may be left out. */
 export type CommandOf<N extends CommandName> = {
-  [Name in N]: object extends CommandArguments[Name]
+  [Name in N]: {} extends CommandArguments[Name]
     ? { command: Name; arguments?: CommandArguments[Name] }
     : { command: Name; arguments: CommandArguments[Name] };
 }[N];
