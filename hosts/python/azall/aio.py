@@ -55,6 +55,8 @@ class Mailbox:
     async def open(cls, path: str | os.PathLike[str] | None = None, *, agent: str | None = None) -> Mailbox:
         """Opens the mailbox of a config file, or of the one in a folder; as `azall.Mailbox.open`."""
         mailbox = cls(Session(locate(path), agent))
+        if agent is not None and not (await mailbox._config()).is_found:
+            await mailbox._run(requests.setup(agent))
         await mailbox._learn_address()
         return mailbox
 

@@ -8,7 +8,7 @@
 ...     sent = mailbox.send("ada@localhost", "Please", "louder")
 ...     shout = azall.Service(mailbox, "shout", accept=lambda message: message.subject == "Please", handler=shout.function)
 ...     shout.run_once()
-...     [message.subject for message in mailbox.inbox()]
+...     sorted(message.subject for message in mailbox.inbox())
 1
 ['Please', 'Re: Please']
 

@@ -19,6 +19,7 @@ def test_it_does_what_the_plain_one_does(tmp_path: Path) -> None:
         async with await aio.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
             sent = await mailbox.send("ada@localhost", "Note", "Milk.", attachments={"a.txt": b"abc"})
             assert sent.is_accepted
+            assert (await mailbox.sync()).received[0].id == sent.id
             message = await mailbox.read(sent.id)
             assert (message.text, message.attachments[0].read_bytes()) == ("Milk.", b"abc")
             assert (await mailbox.reply(message, "Yes")).is_accepted
