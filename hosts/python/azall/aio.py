@@ -325,7 +325,7 @@ class Keyring:
 class Watch(AsyncIterator[models.Summary]):
     """New messages as they arrive. `aclose` ends it."""
 
-    _LOOK_SECONDS = 5.0
+    _LOOK_SECONDS = 2.0
     """How often to look for what another process has received meanwhile."""
 
     def __init__(self, mailbox: Mailbox, unread: bool) -> None:

@@ -342,7 +342,7 @@ class News:
 class Watch(Iterator[models.Summary]):
     """New messages as they arrive. An iterator that waits; `close` ends it, from any thread."""
 
-    _LOOK_SECONDS = 5.0
+    _LOOK_SECONDS = 2.0
     """How often to look for what another process has received meanwhile."""
 
     def __init__(self, mailbox: Mailbox, unread: bool) -> None:
