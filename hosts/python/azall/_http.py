@@ -172,7 +172,9 @@ class Http:
                     call.take(body, chunk)
             finally:
                 response.close()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        except EffectError:
+            raise
+        except Exception as error:  # the libraries below let through what their own systems raise
             raise call.failed(error) from None
         return call.answer(response, body)
 
@@ -205,7 +207,9 @@ class AsyncHttp:
                     call.take(body, chunk)
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError) as error:
+        except EffectError:
+            raise
+        except Exception as error:  # the libraries below let through what their own systems raise
             raise call.failed(error) from None
         return call.answer(response, body)
 

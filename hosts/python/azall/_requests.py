@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
@@ -66,10 +67,10 @@ def attachments_of(files: Files) -> list[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as raw:
+        if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
             raise ArgumentError(f"{path} is no regular file", "argument", 2)
-        content = file.read(MOST_BYTES + 1)
+        content = io.BufferedReader(raw).read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise TooLargeError(f"{path} is larger than {MOST_BYTES} bytes", "too-large")
     return {"name": path.name, "bytes": content}
@@ -245,6 +246,11 @@ def export(path: str) -> Request[models.Exported]:
         return models.Exported(document["path"], document["files"], document["bytes"], document["contains_secrets"])
 
     return request("export", parse, output=path)
+
+
+def setup(agent: str) -> Request[Any]:
+    """`setup`."""
+    return request("setup", plain, agent=agent)
 
 
 def register(name: str, server: str) -> Request[str]:

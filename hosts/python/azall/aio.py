@@ -55,6 +55,8 @@ class Mailbox:
     async def open(cls, path: str | os.PathLike[str] | None = None, *, agent: str | None = None) -> Mailbox:
         """Opens the mailbox of a config file, or of the one in a folder; as `azall.Mailbox.open`."""
         mailbox = cls(Session(locate(path), agent))
+        if agent is not None and not (await mailbox._config()).is_found:
+            await mailbox._run(requests.setup(agent))
         await mailbox._learn_address()
         return mailbox
 
@@ -323,7 +325,7 @@ class Keyring:
 class Watch(AsyncIterator[models.Summary]):
     """New messages as they arrive. `aclose` ends it."""
 
-    _LOOK_SECONDS = 5.0
+    _LOOK_SECONDS = 2.0
     """How often to look for what another process has received meanwhile."""
 
     def __init__(self, mailbox: Mailbox, unread: bool) -> None:

@@ -57,10 +57,12 @@ class Mailbox:
         """Opens the mailbox of a config file, or of the one in a folder.
 
         Without a path the config is found as the command line finds it: `$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT/config.json`,
-        `./config.json`. Where there is none, one is made. `agent` takes the place of the name in the config
-        (and of `$AGENTAZALL_AGENT`).
+        `./config.json`. Where there is none, one is made: for `agent`, if it is given. Else `agent` takes the place of the name in the
+        config (and of `$AGENTAZALL_AGENT`).
         """
         mailbox = cls(Session(locate(path), agent))
+        if agent is not None and not mailbox._session.open().is_found:
+            mailbox._run(requests.setup(agent))
         mailbox._learn_address()
         return mailbox
 
@@ -340,7 +342,7 @@ class News:
 class Watch(Iterator[models.Summary]):
     """New messages as they arrive. An iterator that waits; `close` ends it, from any thread."""
 
-    _LOOK_SECONDS = 5.0
+    _LOOK_SECONDS = 2.0
     """How often to look for what another process has received meanwhile."""
 
     def __init__(self, mailbox: Mailbox, unread: bool) -> None:

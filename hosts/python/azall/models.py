@@ -294,15 +294,23 @@ class Attachment:
     """A file that came with a message."""
 
     name: str
-    path: str
+    path: str | None
+    """`None` when the file is not there: the name, which the sender chose, may then be anything."""
     size: int | None
-    """`None` when the file is not there."""
+
+    @classmethod
+    def of(cls, data: Data) -> Attachment:
+        """From the command's document."""
+        size = data["size"]
+        return cls(data["name"], None if size is None else data["path"], size)
 
     def read_bytes(self, limit: int = 64 << 20) -> bytes:
         """Its content. A symbolic link is not followed, and nothing but a regular file is read.
 
-        Raises OSError when it is not there, and ValueError when it is larger than `limit`.
+        A file that is not there is a FileNotFoundError, one larger than `limit` a ValueError.
         """
+        if self.path is None:
+            raise FileNotFoundError(f"the attachment {self.name!r} is not there")
         fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(fd, "rb") as file:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
@@ -314,11 +322,12 @@ class Attachment:
 
     def save(self, target: str | os.PathLike[str]) -> Path:
         """Copies it to a new file, or under its own name into a folder, and gives the path. Nothing that exists is replaced."""
+        content = self.read_bytes()
         path = Path(target)
         if path.is_dir():
             path = path / self.name
         with path.open("xb") as file:
-            file.write(self.read_bytes())
+            file.write(content)
         return path
 
 
@@ -379,7 +388,7 @@ class Message:
             fingerprint=data.get("fingerprint"),
             misaddressed=bool(data.get("misaddressed")),
             reason=data["reason"],
-            attachments=tuple(Attachment(item["name"], item["path"], item["size"]) for item in data["attachments"]),
+            attachments=tuple(map(Attachment.of, data["attachments"])),
             raw=data["raw"],
         )
 

@@ -8,7 +8,7 @@
 ...     sent = mailbox.send("ada@localhost", "Please", "louder")
 ...     shout = azall.Service(mailbox, "shout", accept=lambda message: message.subject == "Please", handler=shout.function)
 ...     shout.run_once()
-...     [message.subject for message in mailbox.inbox()]
+...     sorted(message.subject for message in mailbox.inbox())
 1
 ['Please', 'Re: Please']
 
@@ -103,6 +103,8 @@ class _Record(TypedDict):
     tries: int
     not_before: float
     error: str
+    running: str
+    """How it is being tried, and was if the process ended: `alone`, or `together` with others; empty while it is not."""
     reply: dict[str, Any] | None
 
 
@@ -131,7 +133,7 @@ class _Journal:
         try:
             content = self._do("ReadFile", place=self._place(f"{self.folder}/{name}.json"), limit=_RECORD_LIMIT)
             record: _Record = json.loads(content)
-            return record if {"id", "day", "tries", "not_before", "error", "reply"} <= record.keys() else None
+            return record if _Record.__required_keys__ <= record.keys() else None
         except (NotFoundError, ValueError):
             return None
 
@@ -152,20 +154,21 @@ class _Journal:
 
     def names(self, below: str = "") -> list[str]:
         """The records there."""
-        return [name[: -len(".json")] for name in self._listed(f"{self.folder}{below}") if name.endswith(".json")]
+        names = self._listed(f"{self.folder}{below}", "file")
+        return [name[: -len(".json")] for name in names if name.endswith(".json")]
 
-    def _listed(self, path: str) -> list[str]:
+    def _listed(self, path: str, kind: str) -> list[str]:
         try:
             entries = self._do("List", folder=self._place(path), with_meta=False)
         except NotFoundError:
             return []
-        return sorted(entry["name"] for entry in entries if not entry["name"].startswith("."))
+        return sorted(item["name"] for item in entries if item["kind"] == kind and not item["name"].startswith("."))
 
     def was_sent(self, record: _Record) -> bool:
         """Whether the recorded answer lies in the outbox, among what was sent, or among what failed. In this order: that is how a
         message moves.
         """
-        days = [day for day in self._listed(self._agent) if day >= record["day"] and day[:1].isdigit()]
+        days = [day for day in self._listed(self._agent, "folder") if day >= record["day"] and day[:1].isdigit()]
         return any(
             self._holds_answer(f"{self._agent}/{day}/{folder}", record)
             for day in days
@@ -173,7 +176,7 @@ class _Journal:
         )
 
     def _holds_answer(self, folder: str, record: _Record) -> bool:
-        names = [name for name in self._listed(folder) if name.endswith(".txt")]
+        names = [name for name in self._listed(folder, "file") if name.endswith(".txt")]
         if not names:
             return False
         heads = self._do("ReadMany", folder=self._place(folder), names=names, limit=_HEAD_LIMIT)
@@ -272,7 +275,7 @@ class Service:
             record = journal.read(f"aside/{message}")
             if record is None:
                 raise NotFoundError(f"no message {message!r} was put aside", "not-found")
-            journal.write({**record, "tries": 0, "not_before": 0.0})
+            journal.write({**record, "tries": 0, "not_before": 0.0, "running": ""})
             journal.remove(f"aside/{message}")
 
     @contextmanager
@@ -374,11 +377,19 @@ class _Work:
         self._next_scan = 0.0
         self._queue: SimpleQueue[tuple[str, str] | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
+        # What was being tried when the process ended is tried first, one by one: so it shows which one ends it.
+        self._suspects: list[tuple[str, str]] = []
+        self._is_cleared = threading.Event()
         for name in journal.names():
-            if (record := journal.read(name)) is not None:
+            if (record := journal.read(name)) is None:
+                continue
+            if record["running"]:
+                self._suspects.append((name, record["day"]))
+                self._taken.add(name)
+            else:
                 self._due[name] = (record["day"], record["not_before"])
         self._threads = [
-            threading.Thread(target=self._attend_all, name=f"azall-service-{number}", daemon=True)
+            threading.Thread(target=self._work, args=(number == 0,), name=f"azall-service-{number}", daemon=True)
             for number in range(service.concurrency)
         ]
         for thread in self._threads:
@@ -419,25 +430,39 @@ class _Work:
             self._loop.call_soon_threadsafe(self._loop.stop)
         return self._done
 
-    def _attend_all(self) -> None:
+    def _work(self, is_first: bool) -> None:
+        if is_first:
+            for name, day in self._suspects:
+                self._attend(name, day, "alone")
+            self._is_cleared.set()
+        self._is_cleared.wait()
         while (taken := self._queue.get()) is not None:
-            name, day = taken
-            # What was not begun when the service was stopped waits for the next start.
-            if not self._service._stop.is_set():
-                due = self._attend(name, day)
-                with self._lock:
-                    self._taken.discard(name)
-                    if due is None:
-                        self._done += 1
-                    else:
-                        self._due[name] = (day, due)
+            self._attend(*taken, "together")
 
-    def _attend(self, name: str, day: str) -> float | None:
-        """Attends to one message; `None` when it is done with, else the moment from which it is to be tried again."""
-        record = self._journal.read(name) or _Record(id=name, day=day, tries=0, not_before=0.0, error="", reply=None)
+    def _attend(self, name: str, day: str, how: str) -> None:
+        """Attends to one message, and sees to it that it is tried again where it has to be."""
+        # What was not begun when the service was stopped waits for the next start.
+        if self._service._stop.is_set():
+            return
+        due = self._attended(name, day, how)
+        with self._lock:
+            self._taken.discard(name)
+            if due is None:
+                self._done += 1
+            else:
+                self._due[name] = (day, due)
+
+    def _attended(self, name: str, day: str, how: str) -> float | None:
+        """`None` when a message is done with, else the moment from which it is to be tried again."""
+        record = self._journal.read(name) or _Record(
+            id=name, day=day, tries=0, not_before=0.0, error="", running="", reply=None
+        )
+        if record["running"] == "together":
+            # Any of those that were tried may have ended the process.
+            record["tries"] -= 1
+        record["running"] = how
         try:
             if record["tries"] >= self._service.tries:
-                # The last try took the process down with it.
                 self._put_aside({**record, "error": record["error"] or "the process ended during each try"})
                 return None
             return self._try(record)
@@ -502,6 +527,7 @@ class _Work:
     def _failed(self, record: _Record, error: Exception) -> float | None:
         """Records a failed try; the message is put aside after the last one."""
         record["error"] = f"{type(error).__name__}: {error}"
+        record["running"] = ""
         pause = min(self._service.backoff * 2 ** (record["tries"] - 1), _LONGEST_PAUSE)
         record["not_before"] = time.time() + pause
         try:
@@ -515,5 +541,5 @@ class _Work:
         return record["not_before"]
 
     def _put_aside(self, record: _Record) -> None:
-        self._journal.write(record)
+        self._journal.write({**record, "running": ""})
         self._journal.move(record["id"], "", "aside/")

@@ -19,6 +19,7 @@ def test_it_does_what_the_plain_one_does(tmp_path: Path) -> None:
         async with await aio.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
             sent = await mailbox.send("ada@localhost", "Note", "Milk.", attachments={"a.txt": b"abc"})
             assert sent.is_accepted
+            assert (await mailbox.sync()).received[0].id == sent.id
             message = await mailbox.read(sent.id)
             assert (message.text, message.attachments[0].read_bytes()) == ("Milk.", b"abc")
             assert (await mailbox.reply(message, "Yes")).is_accepted
@@ -89,13 +90,12 @@ def test_watching_over_a_relay(over_relay: Callable[[str], azall.Mailbox]) -> No
     ada, bob = over_relay("ada"), over_relay("bob")
 
     async def main() -> None:
-        async with await aio.Mailbox.open(bob.config_path) as mailbox:
-            async with mailbox.watch() as watch:
-                first = asyncio.ensure_future(watch.__anext__())
-                await asyncio.sleep(0.5)
-                sent = await asyncio.to_thread(ada.send, bob.address, "Hello", "there")
-                assert (await first).id == sent.id
-                assert (await mailbox.reply(sent.id, "Hello back")).is_accepted
+        async with await aio.Mailbox.open(bob.config_path) as mailbox, mailbox.watch() as watch:
+            first = asyncio.ensure_future(watch.__anext__())
+            await asyncio.sleep(0.5)
+            sent = await asyncio.to_thread(ada.send, bob.address, "Hello", "there")
+            assert (await first).id == sent.id
+            assert (await mailbox.reply(sent.id, "Hello back")).is_accepted
 
     asyncio.run(main())
     assert [message.subject for message in ada.inbox()] == ["Re: Hello"]
@@ -127,7 +127,9 @@ def test_cancelling_a_task_cancels_what_it_runs(
 
     async def main() -> None:
         async with await aio.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
-            await mailbox.command("relay", {"add": {"server": silent_server, "token": "t0ken", "address": "ada.agenttalk"}})
+            await mailbox.command(
+                "relay", {"add": {"server": silent_server, "token": "t0ken", "address": "ada.agenttalk"}}
+            )
             task = asyncio.create_task(mailbox.sync())
             await asyncio.sleep(0.5)
             assert not task.done()

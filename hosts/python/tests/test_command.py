@@ -37,13 +37,21 @@ def test_what_the_native_program_alone_has(tmp_path: Path, words: list[str]) -> 
 
 def test_exit_codes_and_streams(tmp_path: Path) -> None:
     assert azall(tmp_path, "--version").stdout.startswith(b"azall ")
-    for words, code in ([["frobnicate"], 2], [["read", "abcdef"], 1], [["send"], 2], [["export", "-o", "no/such/x.zip"], 1]):
+    assert b"Welcome!" in azall(tmp_path, "address").stderr
+    for words, code in (
+        [["frobnicate"], 2],
+        [["read", "abcdef"], 1],
+        [["send"], 2],
+        [["export", "-o", "no/such/x.zip"], 1],
+    ):
         ran = azall(tmp_path, *words)
         assert (ran.returncode, ran.stdout) == (code, b""), words
         assert ran.stderr.startswith(b"error:"), ran.stderr
     assert azall(tmp_path, "--json", "read", "abcdef").stdout.startswith(b'{\n  "error"')
     assert azall(tmp_path, "send", "--to", "ada@x", "-s", "s", "--body-file", "missing").returncode == 1
-    assert azall(tmp_path, "send", "--to", "ada@x", "-s", "s", "--body-file", ".").stderr.startswith(b"error: cannot read .")
+    assert azall(tmp_path, "send", "--to", "ada@x", "-s", "s", "--body-file", ".").stderr.startswith(
+        b"error: cannot read ."
+    )
 
 
 def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:

@@ -95,9 +95,7 @@ def test_many_writes_are_one_commit(host: Host, tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "data/mailboxes").rglob(".tmp*")) == []
 
 
-@pytest.mark.parametrize(
-    "path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "..", "a/.", "a\0b", "x/"], ids=repr
-)
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "..", "a/.", "a\0b", "x/"], ids=repr)
 @pytest.mark.parametrize("name", ["ReadFile", "WriteAtomic", "Append", "Remove", "List", "ReadMany"])
 def test_no_path_leaves_its_root(host: Host, path: str, name: str) -> None:
     there = {"place": place(path), "folder": place(path), "limit": 1, "bytes": b"", "names": [], "with_meta": False}
@@ -229,7 +227,9 @@ def test_a_full_disk_leaves_nothing_behind(host: Host, tmp_path: Path, monkeypat
 
     monkeypatch.setattr(_files, "_sync_data", full)
     assert kind(host.answer(write("a", b"after"))) == "storage_full"
-    assert kind(host.answer({"kind": "Append", "place": place("a"), "bytes": b"more", "private": False})) == "storage_full"
+    assert (
+        kind(host.answer({"kind": "Append", "place": place("a"), "bytes": b"more", "private": False})) == "storage_full"
+    )
     assert (tmp_path / "data/mailboxes/a").read_bytes() == b"before"
     assert os.listdir(tmp_path / "data/mailboxes") == ["a"]
 

@@ -21,15 +21,21 @@ from azall import DeliveryState, Folder, Peer, Verdict
 
 def test_it_is_found_as_the_command_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AGENTAZALL_AGENT", "eve@localhost")
     assert azall.Mailbox.open().config_path == str(tmp_path / "config.json")
     (tmp_path / "root").mkdir()
     monkeypatch.setenv("AGENTAZALL_ROOT", str(tmp_path / "root"))
     assert azall.Mailbox.open().config_path == str(tmp_path / "root/config.json")
     monkeypatch.setenv("AGENTAZALL_CONFIG", "other.json")
     assert azall.Mailbox.open().config_path == str(tmp_path / "other.json")
+    first = azall.Mailbox.open(tmp_path).address
+    monkeypatch.setenv("AGENTAZALL_AGENT", "eve@localhost")
     assert azall.Mailbox.open(tmp_path).address == "eve@localhost"
     assert azall.Mailbox.open(tmp_path / "config.json", agent="ann@localhost").address == "ann@localhost"
+    monkeypatch.delenv("AGENTAZALL_AGENT")
+    assert azall.Mailbox.open(tmp_path).address == first
+    (tmp_path / "new").mkdir()
+    assert azall.Mailbox.open(tmp_path / "new", agent="ann@localhost").address == "ann@localhost"
+    assert azall.Mailbox.open(tmp_path / "new").address == "ann@localhost"
 
 
 def test_a_message_and_its_answer(pair: tuple[azall.Mailbox, azall.Mailbox], tmp_path: Path) -> None:
@@ -63,6 +69,7 @@ def test_attachments_are_saved_and_never_replaced(mailbox: azall.Mailbox, tmp_pa
         attachment.save(tmp_path / "out")
     with pytest.raises(ValueError, match="larger than 2"):
         attachment.read_bytes(limit=2)
+    assert attachment.path is not None
     os.remove(attachment.path)
     os.symlink("/etc/passwd", attachment.path)
     with pytest.raises(OSError, match="symbolic"):
@@ -154,8 +161,10 @@ def test_what_is_no_argument_is_refused(mailbox: azall.Mailbox, tmp_path: Path) 
             mailbox.send("bob@localhost", subject, "b")
     with pytest.raises(azall.ArgumentError):
         mailbox.send("bob@localhost", "s", "b", attachments="list.txt")
-    with pytest.raises(azall.ArgumentError):
-        mailbox.send("bob@localhost", "s", "b", attachments=[tmp_path / ".." / tmp_path.name])
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises((azall.ArgumentError, IsADirectoryError)):
+            mailbox.send("bob@localhost", "s", "b", attachments=[path])
     with pytest.raises(azall.ArgumentError):
         mailbox.inbox("tomorrow")
     with pytest.raises(azall.ArgumentError):
@@ -184,8 +193,14 @@ def test_hostile_messages_are_data(mailbox: azall.Mailbox, tmp_path: Path) -> No
     assert {"link.txt", "pipe.txt"} <= {os.path.basename(item.path) for item in listed.damaged}
     message = mailbox.read("escape")
     assert message.verdict is Verdict.UNSIGNED
-    for attachment in mailbox.read("attached").attachments:
-        assert os.path.realpath(attachment.path).startswith(str(inbox.resolve())), attachment
+    named = mailbox.read("attached").attachments
+    assert len(named) == 2
+    for attachment in named:
+        assert attachment.path is None
+        with pytest.raises(FileNotFoundError):
+            attachment.read_bytes()
+        with pytest.raises(FileNotFoundError):
+            attachment.save(tmp_path)
 
 
 def test_errors(mailbox: azall.Mailbox, tmp_path: Path) -> None:
@@ -285,7 +300,7 @@ def test_ctrl_c_ends_a_watch_and_leaves_no_lock(mailbox: azall.Mailbox, tmp_path
 def test_a_private_key_is_never_shown(mailbox: azall.Mailbox, tmp_path: Path) -> None:
     import json
 
-    mailbox.remember("x")
+    mailbox.sign("x")
     secret = json.loads(next(tmp_path.rglob(".identity_key")).read_bytes())["private_key_hex"]
     identity = azall.protocol.Identity.from_file(next(tmp_path.rglob(".identity_key")).read_bytes())
     assert secret not in repr(identity)

@@ -24,11 +24,19 @@ def test_examples_run(name: str) -> None:
 def test_there_are_examples() -> None:
     finder = doctest.DocTestFinder()
     with_examples = [
-        name for name in ["azall", *MODULES] if any(test.examples for test in finder.find(importlib.import_module(name)))
+        name
+        for name in ["azall", *MODULES]
+        if any(test.examples for test in finder.find(importlib.import_module(name)))
     ]
-    assert {"azall", "azall.aio", "azall.errors", "azall.mailbox", "azall.models", "azall.protocol", "azall.services"} <= set(
-        with_examples
-    )
+    assert {
+        "azall",
+        "azall.aio",
+        "azall.errors",
+        "azall.mailbox",
+        "azall.models",
+        "azall.protocol",
+        "azall.services",
+    } <= set(with_examples)
 
 
 def test_everything_that_is_named_is_there() -> None:

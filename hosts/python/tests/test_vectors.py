@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
+from conftest import REPOSITORY
 
 import azall
 from azall import Verdict, protocol
-from conftest import REPOSITORY
 
 Case = dict[str, Any]
 
@@ -97,13 +97,20 @@ def test_sanitize() -> None:
         assert protocol.sanitize(case["name"]) == case["out"]
 
 
-WHITE = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)])) + "\u2028\u2029\u202f\u205f\u3000"
+WHITE = (
+    "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)]))
+    + "\u2028\u2029\u202f\u205f\u3000"
+)
 
 
 def test_signing() -> None:
     for case in cases("signing"):
         proof = protocol.verify_text(case["signed_body"])
-        assert (proof.envelope, proof.fingerprint, proof.verdict) == ("version-1", case["fingerprint"], Verdict.BODY_ONLY)
+        assert (proof.envelope, proof.fingerprint, proof.verdict) == (
+            "version-1",
+            case["fingerprint"],
+            Verdict.BODY_ONLY,
+        )
         assert (proof.text, proof.before, proof.after) == (case["body"], "", "")
         identity = protocol.Identity.from_seed(bytes.fromhex(case["private_key_hex"]))
         sealed = protocol.sign_body(identity, case["body"])
@@ -156,7 +163,9 @@ def test_tokens_are_made() -> None:
 def test_tokens_are_checked() -> None:
     for case in cases("trust"):
         for check in case["checks"]:
-            given = {"armor": case["armor"], "base64": case["token_b64"]}.get(check.get("input"), check.get("token_b64"))
+            given = {"armor": case["armor"], "base64": case["token_b64"]}.get(
+                check.get("input"), check.get("token_b64")
+            )
             if check["expect"]["valid"]:
                 assert protocol.check_token(given, **setting(case, check)).nonce == case["nonce_hex"], check["what"]
                 continue
@@ -174,7 +183,9 @@ def test_owners() -> None:
 
 
 def below(files: dict[str, str], start: str) -> dict[str, str]:
-    return {path.removeprefix(start + "/"): text for path, text in sorted(files.items()) if path.startswith(start + "/")}
+    return {
+        path.removeprefix(start + "/"): text for path, text in sorted(files.items()) if path.startswith(start + "/")
+    }
 
 
 def messages(day: dict[str, str], name: str) -> list[dict[str, Any]]:
