@@ -18,7 +18,7 @@ export type { WatchOptions } from './watch.js';
 
 /** What every call takes. */
 export interface CallOptions {
-  /** Stops the call at its next safe point; it then rejects with the signal's reason. What was done until then stays done. */
+  /** Stops the call at its next safe point; it rejects with the signal's reason unless it was done by then. What was done stays done. */
   signal?: AbortSignal | undefined;
 }
 
@@ -27,6 +27,11 @@ export interface OpenOptions extends CallOptions {
   agent?: string;
   /** Makes the mailbox if it is not there: its agent's name and who the agent is. */
   create?: { agent?: string; identity?: string };
+  /**
+   * How long requests under way may still take once a call is aborted, in milliseconds; eight seconds without it. What a relay is
+   * handing out it may have deleted, so they are not cut off at once.
+   */
+  graceMs?: number;
   /** Is told of progress and warnings. Texts may quote messages. */
   onEvent?: (event: Event) => void;
 }
@@ -267,9 +272,16 @@ function run(opened: Opened, command: Command, options: OpenOptions, signal: Abo
 }
 
 async function runOp(start: () => Op, opened: Opened, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
+  let isWhole = true;
+  const { onEvent, graceMs } = options;
+  const onGiveUp = () => {
+    isWhole = false;
+  };
   try {
     const op = inCore(start);
-    return await runCommand(op, opened.roots, { onEvent: options.onEvent, signal });
+    const done = await runCommand(op, opened.roots, { onEvent, signal, graceMs, onGiveUp });
+    if (!isWhole) signal?.throwIfAborted();
+    return done;
   } catch (thrown) {
     throw abortedOr(thrown, signal);
   }

@@ -108,7 +108,7 @@ test('giving up, and not having to', async () => {
   assert.equal(await output('abort.mjs', ada.configFile, '60000'), 'in time: 0 received\n');
   const server = `http://127.0.0.1:${silent.address().port}`;
   await ada.run({ command: 'relay', arguments: { add: { server, token: 'secret-token', address: 'ada@relay.example' } } });
-  assert.match(await output('abort.mjs', ada.configFile, '300'), /^(TimeoutError: the relays were too slow|in time: 0 received)\n$/);
+  assert.match(await output('abort.mjs', ada.configFile, '300'), /^TimeoutError: the relays were too slow\n$/);
 });
 
 test('no program of the cookbook is left out', () => {
