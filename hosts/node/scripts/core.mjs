@@ -2,7 +2,7 @@
 //
 //     node scripts/core.mjs --addon FILE [--wasm FOLDER]
 //
-// FILE is the library that cargo has built of `azall-node`; FOLDER is what `wasm-bindgen --target nodejs` has made.
+// FILE is the library that cargo has built of `azall-node`; FOLDER is the WebAssembly package for Node: `azall.js` with what it loads.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,8 +24,6 @@ if (values.wasm !== undefined) {
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder);
   for (const name of fs.readdirSync(values.wasm)) {
-    // The glue is CommonJS, which this package's `type` does not say.
-    if (name.endsWith('.js')) fs.copyFileSync(path.join(values.wasm, name), path.join(folder, 'azall.cjs'));
-    if (name.endsWith('.wasm')) fs.copyFileSync(path.join(values.wasm, name), path.join(folder, name));
+    if (/\.(js|wasm)$/.test(name)) fs.copyFileSync(path.join(values.wasm, name), path.join(folder, name));
   }
 }

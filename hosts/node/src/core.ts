@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import type { Event, Moment, Operation } from './drive.js';
 import { AzallError } from './errors.js';
@@ -266,13 +266,13 @@ function addonPath(): string {
 
 /** Where the WebAssembly build would be. */
 function wasmPath(): string {
-  return fileURLToPath(new URL('../wasm/azall.cjs', import.meta.url));
+  return fileURLToPath(new URL('../wasm/azall.js', import.meta.url));
 }
 
 /** Which of the two is loaded. */
 export let coreKind: 'native' | 'wasm';
 
-function load(): Core {
+async function load(): Promise<Core> {
   const wanted = process.env['AZALL_CORE'] ?? '';
   if (!['', 'native', 'wasm'].includes(wanted)) {
     throw new AzallError('usage', `AZALL_CORE is native or wasm, not ${JSON.stringify(wanted)}`, 2);
@@ -285,9 +285,9 @@ function load(): Core {
       continue;
     }
     try {
-      const core = require(path) as Core;
+      const loaded = kind === 'native' ? (require(path) as Core) : ((await import(pathToFileURL(path).href)) as Core);
       coreKind = kind;
-      return core;
+      return loaded;
     } catch (error) {
       // An addon for another C library or an older system: the WebAssembly build does the same.
       problems.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
@@ -297,4 +297,4 @@ function load(): Core {
 }
 
 /** The core of this process. */
-export const core: Core = load();
+export const core: Core = await load();

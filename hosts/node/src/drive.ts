@@ -62,7 +62,9 @@ export interface DriveOptions {
   /** Asks the operation to stop at its next safe point. */
   signal?: AbortSignal | undefined;
   /** How long requests and scripts may still take once the operation is to stop, in milliseconds. */
-  graceMs?: number;
+  graceMs?: number | undefined;
+  /** Is told when requests or scripts were given up after the grace: what the operation gives then is not all that it would have. */
+  onGiveUp?: (() => void) | undefined;
   /** The clock. */
   now?: () => Moment;
 }
@@ -215,6 +217,7 @@ class Loop {
   /** Once the grace is over, requests and scripts are answered by a failure. */
   private giveUp(): void {
     if (this.giveUpAt === undefined || performance.now() < this.giveUpAt) return;
+    if (this.slow.size > 0) this.options.onGiveUp?.();
     this.queued.length = 0;
     for (const id of this.slow) this.answered.push({ id, answer: failed('timed_out', 'told to stop before an answer came') });
     this.slow.clear();

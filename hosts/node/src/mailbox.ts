@@ -6,7 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 
 import { writeArchive } from './archive.js';
-import { core, type Command } from './core.js';
+import { core, type Command, type Ending, type Op } from './core.js';
 import { abortedOr, type DoneStep, type DriveOptions, type Event } from './drive.js';
 import { AzallError, fromCore, inCore } from './errors.js';
 import { openConfig, runCommand, type Opened } from './host.js';
@@ -18,7 +18,7 @@ export type { WatchOptions } from './watch.js';
 
 /** What every call takes. */
 export interface CallOptions {
-  /** Stops the call at its next safe point; it then rejects with the signal's reason. What was done until then stays done. */
+  /** Stops the call at its next safe point; it rejects with the signal's reason unless it was done by then. What was done stays done. */
   signal?: AbortSignal | undefined;
 }
 
@@ -27,6 +27,11 @@ export interface OpenOptions extends CallOptions {
   agent?: string;
   /** Makes the mailbox if it is not there: its agent's name and who the agent is. */
   create?: { agent?: string; identity?: string };
+  /**
+   * How long requests under way may still take once a call is aborted, in milliseconds; eight seconds without it. What a relay is
+   * handing out it may have deleted, so they are not cut off at once.
+   */
+  graceMs?: number;
   /** Is told of progress and warnings. Texts may quote messages. */
   onEvent?: (event: Event) => void;
 }
@@ -129,7 +134,7 @@ export class Mailbox implements AsyncDisposable {
       if (options.create === undefined) {
         throw new AzallError('no-mailbox', `there is no mailbox: no ${file}; give \`create\`, or run \`azall quickstart\` there`);
       }
-      await run(opened, { command: 'quickstart', arguments: options.create }, lasting, signal);
+      await create(opened, options.create, lasting, signal);
       opened = await open(file, lasting, signal);
     }
     const { agent: address } = opened.config;
@@ -243,10 +248,40 @@ async function open(file: string, options: OpenOptions, signal: AbortSignal | un
   }
 }
 
-async function run(opened: Opened, command: Command, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
+/** Makes a mailbox as `azall quickstart` does, which knows what a bare name means. */
+async function create(
+  opened: Opened,
+  { agent, identity }: NonNullable<OpenOptions['create']>,
+  options: OpenOptions,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const flags = [...(agent === undefined ? [] : [`--agent=${agent}`]), ...(identity === undefined ? [] : [`--identity=${identity}`])];
+  const parsed = inCore(() => core.CommandLine.parse(['quickstart', ...flags]));
+  const started = 'line' in parsed && parsed.line ? inCore(() => parsed.line.start([], opened.config)) : parsed;
+  if (!('op' in started)) throw new AzallError('usage', endingText(started), 2);
+  await runOp(() => started.op, opened, options, signal);
+}
+
+function endingText(ended: object): string {
+  const { ending } = ended as { ending?: Ending };
+  return ending?.text.trim() ?? 'the mailbox cannot be made';
+}
+
+function run(opened: Opened, command: Command, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
+  return runOp(() => new core.Op(command, opened.config), opened, options, signal);
+}
+
+async function runOp(start: () => Op, opened: Opened, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
+  let isWhole = true;
+  const { onEvent, graceMs } = options;
+  const onGiveUp = () => {
+    isWhole = false;
+  };
   try {
-    const op = inCore(() => new core.Op(command, opened.config));
-    return await runCommand(op, opened.roots, { onEvent: options.onEvent, signal });
+    const op = inCore(start);
+    const done = await runCommand(op, opened.roots, { onEvent, signal, graceMs, onGiveUp });
+    if (!isWhole) signal?.throwIfAborted();
+    return done;
   } catch (thrown) {
     throw abortedOr(thrown, signal);
   }

@@ -54,7 +54,8 @@ export class Tickets {
   static async open(mailbox: Mailbox, name: string): Promise<Tickets> {
     if (!NAME.test(name)) throw new AzallError('argument', 'the name of a service is of small letters, digits and hyphens', 2);
     const root = path.dirname(mailbox.configFile);
-    const folder = `.azall-${name}/${core.sanitizeName(mailbox.address)}`;
+    // An address is a folder's name: the mailboxes folder has one for each.
+    const folder = `.azall-${name}/${mailbox.address}`;
     const tickets = new Tickets(mailbox, folder, fileHandlers(new Roots(root, root)));
     await tickets.lock(name);
     return tickets;

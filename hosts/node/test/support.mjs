@@ -77,3 +77,12 @@ export async function registered(name, server) {
   const opened = await Mailbox.open(made.configFile);
   return opened;
 }
+
+/** A folder with these programs in it and this package beside them, as `npm install azall` puts it. */
+export function installed(programs) {
+  const made = folder();
+  fs.cpSync(programs, made, { recursive: true });
+  fs.mkdirSync(path.join(made, 'node_modules'));
+  fs.symlinkSync(packageFolder, path.join(made, 'node_modules/azall'));
+  return made;
+}

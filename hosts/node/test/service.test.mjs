@@ -1,0 +1,158 @@
+// Service agents: each message is answered once, whatever happens to the process.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+import { Mailbox, service } from '../dist/index.js';
+import { folder, installed, mailbox, packageFolder, repository, until } from './support.mjs';
+
+/** Two mailboxes beside each other: one that asks, one that serves. */
+async function pair() {
+  const root = folder();
+  return { root, ada: await mailbox('ada', root), bob: await mailbox('bob', root) };
+}
+
+const answersOf = async (ada) => {
+  const { messages } = await ada.inbox({ all: true });
+  return messages.filter((row) => row.from === 'bob@localhost');
+};
+
+/** Serves until `isDone`, then stops and gives the report. */
+async function serveUntil(bob, handler, options, isDone, what) {
+  const stop = new AbortController();
+  const served = service(bob, handler, { interval: 1, backoffMs: 1, ...options, signal: stop.signal });
+  try {
+    await Promise.race([served, until(isDone, what)]);
+  } finally {
+    stop.abort();
+  }
+  return served;
+}
+
+test('messages that were there and that come are answered, with files, side by side but no more than allowed', async () => {
+  const { ada, bob } = await pair();
+  for (let index = 0; index < 4; index += 1) await ada.send({ to: 'bob@localhost', subject: `${index}`, body: `${index}` });
+  let [running, most] = [0, 0];
+  const handler = async (message) => {
+    running += 1;
+    most = Math.max(most, running);
+    // The first waits for the second: they must be worked on side by side.
+    await until(() => most >= 2, 'two at once');
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    running -= 1;
+    if (message.subject === '3') return undefined;
+    return { body: `answer ${message.text}`, attachments: [{ name: 'a.txt', bytes: Buffer.from(message.text) }] };
+  };
+  const report = await serveUntil(bob, handler, { concurrency: 2 }, async () => (await answersOf(ada)).length === 3 && running === 0, 'three answers');
+  assert.equal(most, 2);
+  const [first] = await answersOf(ada);
+  const read = await ada.read(first.id);
+  assert.match(read.text, /^answer \d/);
+  assert.equal(fs.readFileSync(read.attachments[0].path, 'utf8'), read.text[7]);
+  assert.equal(report.answered, 3);
+  assert.equal((await bob.inbox({ offline: true, all: true, unread: true })).messages.length + report.answered + report.finished, 4);
+});
+
+test('a failure is tried again, and a message that always fails is put aside and hinders nobody', async () => {
+  const { ada, bob, root } = await pair();
+  for (const subject of ['poison', 'flaky', 'good']) await ada.send({ to: 'bob@localhost', subject, body: 'x' });
+  const attempts = { poison: 0, flaky: 0, good: 0 };
+  const handler = ({ subject }, { attempt }) => {
+    attempts[subject] += 1;
+    assert.equal(attempt, attempts[subject]);
+    if (subject === 'poison' || (subject === 'flaky' && attempt < 3)) throw new Error(`no ${subject}`);
+    return 'fine';
+  };
+  const aside = [];
+  const options = { retries: 2, onPutAside: (_id, reason) => aside.push(reason) };
+  const isDone = async () => aside.length === 1 && (await answersOf(ada)).length === 2;
+  const report = await serveUntil(bob, handler, options, isDone, 'two answers and one put aside');
+  assert.deepEqual(attempts, { poison: 3, flaky: 3, good: 1 });
+  assert.deepEqual([aside, report.putAside], [['no poison'], 1]);
+  const left = fs.readdirSync(path.join(root, '.azall-service/bob@localhost'));
+  assert.deepEqual(left.map((name) => name.replace(/^[0-9a-f]+/, '')), ['.aside.json']);
+  // The next run leaves it alone.
+  await ada.send({ to: 'bob@localhost', subject: 'good', body: 'x' });
+  attempts.good = 0;
+  await serveUntil(bob, handler, options, async () => (await answersOf(ada)).length === 3, 'the third answer');
+  assert.equal(attempts.poison, 3);
+});
+
+test('answers are not answered, and nobody else serves meanwhile', async () => {
+  const { ada, bob } = await pair();
+  const question = await ada.send({ to: 'bob@localhost', subject: 'q', body: 'x' });
+  let handled = 0;
+  const stop = new AbortController();
+  const served = service(bob, () => { handled += 1; return 'a'; }, { interval: 1, signal: stop.signal });
+  await until(async () => (await answersOf(ada)).length === 1, 'the answer');
+  await assert.rejects(service(bob, () => 'b'), { code: 'locked' });
+  const [answer] = await answersOf(ada);
+  await ada.reply(answer.id, 'thanks');
+  await until(async () => (await bob.inbox({ offline: true, unread: true })).messages.length === 0, 'it was looked at');
+  stop.abort();
+  const report = await served;
+  assert.deepEqual([handled, report.answered], [1, 1]);
+  assert.equal(question.folder, 'sent');
+  await assert.rejects(service(bob, () => 'b', { name: '../x' }), { code: 'argument' });
+  await assert.rejects(service(bob, () => 'b', { concurrency: 0 }), { code: 'argument' });
+});
+
+const worker = path.join(packageFolder, 'test/service-worker.mjs');
+
+/** Runs the service in a process of its own that ends itself as `how` says. */
+function work(config, how) {
+  const child = spawn(process.execPath, [worker, config, how], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
+  return { child, ended };
+}
+
+test('killed anywhere, it answers each message once', async () => {
+  const { ada, bob } = await pair();
+  const asked = 5;
+  for (let index = 0; index < asked; index += 1) await ada.send({ to: 'bob@localhost', subject: `${index}`, body: 'x' });
+  // In the handler, with the answer written down, and right after it was sent.
+  for (const how of ['handler', 'replying', 'sent']) assert.equal(await work(bob.configFile, how).ended, 'SIGKILL', how);
+  // And at moments of nobody's choosing.
+  for (const ms of [150, 250, 350, 450]) {
+    const { child, ended } = work(bob.configFile, 'live');
+    setTimeout(() => child.kill('SIGKILL'), ms);
+    await ended;
+  }
+  const { child, ended } = work(bob.configFile, 'live');
+  await until(async () => (await answersOf(ada)).length >= asked && (await bob.inbox({ offline: true, all: true, unread: true })).messages.length === 0, 'all answers');
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+  const subjects = (await answersOf(ada)).map(({ subject }) => subject).toSorted();
+  assert.deepEqual(subjects, ['Re: 0', 'Re: 1', 'Re: 2', 'Re: 3', 'Re: 4']);
+});
+
+test('a message that ends the process each time is put aside', async () => {
+  const { ada, bob, root } = await pair();
+  await ada.send({ to: 'bob@localhost', subject: 'bomb', body: 'x' });
+  for (let run = 0; run < 3; run += 1) assert.equal(await work(bob.configFile, 'handler').ended, 'SIGKILL');
+  const { child, ended } = work(bob.configFile, 'handler');
+  const tickets = path.join(root, '.azall-service/bob@localhost');
+  await until(() => fs.readdirSync(tickets).some((name) => name.endsWith('.aside.json')), 'it is put aside');
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+  assert.equal((await answersOf(ada)).length, 0);
+});
+
+test('the example counts words', async () => {
+  const { answer } = await import(path.join(installed(path.join(repository, 'examples/node')), 'statistics.mjs'));
+  const { ada, bob } = await pair();
+  await ada.send({ to: 'bob@localhost', subject: 'count', body: 'to be or not to be', attachments: [{ name: 'poem.txt', bytes: Buffer.from('a rose is a rose') }] });
+  await serveUntil(bob, answer, {}, async () => (await answersOf(ada)).length === 1, 'the statistics');
+  const [row] = await answersOf(ada);
+  const read = await ada.read(row.id);
+  assert.match(read.text, /message: 1 lines, 6 words \(4 different\)/);
+  const numbers = JSON.parse(fs.readFileSync(read.attachments[0].path, 'utf8'));
+  assert.deepEqual(numbers['poem.txt'].frequent, { a: 2, rose: 2, is: 1 });
+});
+
+test('a mailbox can be opened anew while it is served', async () => {
+  const { bob } = await pair();
+  assert.equal((await Mailbox.open(bob.configFile)).address, 'bob@localhost');
+});
