@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use azall_core::command::session::{self, Opened};
-use azall_core::command::{self, Command, Outcome};
+use azall_core::command::{self, Command, Outcome, ReadArguments};
 use azall_core::engine::effect::{Answer, Effect, EffectKind};
 use azall_core::engine::event::Event;
 use azall_core::engine::op::{EffectId, Op, Output};
 use azall_core::protocol::layout::RelPath;
 use azall_core::protocol::time::Now;
 use ciborium::Value;
+use serde::de::DeserializeOwned;
 
 use crate::config::Config;
 use crate::data::{field, from_data, map, said, to_data};
@@ -26,6 +27,17 @@ pub struct Operation {
 enum Running {
     Opening { op: Op<Opened, command::Error>, config_file: RelPath, config_shown: String },
     Command(Op<Outcome, command::Error>),
+}
+
+/// A command's arguments, as data.
+struct Arguments<'a>(&'a Value);
+
+impl ReadArguments for Arguments<'_> {
+    type Error = Failure;
+
+    fn read<T: DeserializeOwned>(self) -> Result<T, Failure> {
+        from_data(self.0)
+    }
 }
 
 /// What an operation wants next.
@@ -62,11 +74,17 @@ impl Operation {
     /// # Errors
     /// `argument` when there is no such command or its arguments are not what they must be.
     pub fn command(command: &Value, config: &Config) -> Result<Self, Failure> {
-        let missing = || Failure::argument("a command is a map with `command`, its name, and `arguments`");
-        let name = field(command, "command").cloned().ok_or_else(missing)?;
-        let arguments = field(command, "arguments").cloned().unwrap_or(Value::Map(Vec::new()));
-        let command = from_data(&map([("command", name), ("arguments", arguments)]))?;
-        Ok(Self::run(command, config))
+        let missing =
+            || Failure::argument("a command is a map with `command`, its name, and `arguments`, and nothing else");
+        let name = field(command, "command").and_then(Value::as_text).ok_or_else(missing)?;
+        let is_known = |(key, _): &(Value, Value)| matches!(key.as_text(), Some("command" | "arguments"));
+        if !command.as_map().is_some_and(|fields| fields.iter().all(is_known)) {
+            return Err(missing());
+        }
+        let none = Value::Map(Vec::new());
+        let arguments = Arguments(field(command, "arguments").unwrap_or(&none));
+        let unknown = || Failure::argument(format!("there is no command {name:?}"));
+        Ok(Self::run(Command::read(name, arguments).ok_or_else(unknown)??, config))
     }
 
     /// Runs a command.

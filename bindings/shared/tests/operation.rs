@@ -144,6 +144,7 @@ fn arguments_are_checked_and_named() {
         (r#"{"command": "send", "arguments": {"to": ["../x"], "cc": [], "subject": "", "body": ""}}"#, "../x"),
         (r#"{"command": "inbox", "arguments": {"date": "tomorrow"}}"#, "tomorrow"),
         (r"{}", "command"),
+        (r#"{"command": "dates", "argument": {}}"#, "nothing else"),
     ] {
         let failure = refused(&mut host, command);
         assert_eq!((failure.code, failure.exit_code), ("argument", 2), "{command}: {failure}");

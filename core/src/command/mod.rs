@@ -30,21 +30,62 @@ pub mod trust;
 
 pub use error::Error;
 pub use outcome::Outcome;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use session::{Context, Session};
 
 use crate::engine::op::Op;
 
+/// Gives a command's arguments, whatever they are written in.
+pub trait ReadArguments {
+    /// Why it cannot.
+    type Error;
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When they are not what they must be.
+    fn read<T: DeserializeOwned>(self) -> Result<T, Self::Error>;
+}
+
+/// Whether a name in kebab case is that of a variant.
+fn is_called(name: &str, variant: &str) -> bool {
+    if name == variant {
+        return true;
+    }
+    let mut letters = name.bytes();
+    let mut same = |wanted: u8| letters.next() == Some(wanted);
+    let fits = variant.bytes().enumerate().all(|(at, letter)| {
+        let divides = at > 0 && letter.is_ascii_uppercase();
+        (!divides || same(b'-')) && same(letter.to_ascii_lowercase())
+    });
+    fits && letters.next().is_none()
+}
+
 /// Makes the enum of commands, and how each is run.
 macro_rules! commands {
     ($($(#[$doc:meta])* $name:ident($arguments:ty) => $run:path;)*) => {
-        /// A command with its arguments. As data it is `{"command": NAME, "arguments": {...}}`: the name in kebab case, the
-        /// arguments by their names here.
-        #[derive(Debug, Deserialize)]
-        #[serde(tag = "command", content = "arguments", rename_all = "kebab-case", deny_unknown_fields)]
+        /// A command with its arguments.
+        #[derive(Debug)]
         #[non_exhaustive]
         pub enum Command {
             $($(#[$doc])* $name($arguments),)*
+        }
+
+        impl Command {
+            /// The names of all commands, as [`Command::read`] knows them: those of the variants.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// Reads the arguments of the command of this name, written like this or in kebab case; `None` when there is no such
+            /// command.
+            ///
+            /// # Errors
+            /// The reader's.
+            pub fn read<R: ReadArguments>(name: &str, reader: R) -> Option<Result<Self, R::Error>> {
+                $(if is_called(name, stringify!($name)) {
+                    return Some(reader.read::<$arguments>().map(Self::$name));
+                })*
+                None
+            }
         }
 
         $(impl From<$arguments> for Command {
