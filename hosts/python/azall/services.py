@@ -15,8 +15,8 @@
 **What is guaranteed.** A message gets one answer, whatever crashes when. Before a handler runs, the try is recorded durably, and
 only then is the message marked read; its answer is recorded durably before it is sent; the record goes once the answer lies in the
 outbox. After a crash the records say where to go on: without an answer the handler runs again (so what else it does, it may do
-twice); with one, the answer is sent unless it lies in the outbox, among what was sent, or among what failed. A message whose handler
-fails again and again, or takes the process down with it, is put aside after `tries` tries.
+twice); with one, the answer is sent unless it lies in the outbox, among what was sent, or among what failed. A message whose
+handler fails again and again, or takes the process down with it, is put aside after `tries` tries.
 """
 
 from __future__ import annotations

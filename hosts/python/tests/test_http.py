@@ -154,9 +154,10 @@ def test_a_proxy_is_never_asked_for_a_loopback_address(
 def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("tls")
     made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        + ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+        (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout key.pem -out cert.pem "
+            "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
+        ).split(),
         cwd=folder,
         capture_output=True,
     )
