@@ -48,7 +48,8 @@ class Statistics:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["word", "count"])
-        writer.writerows(sorted(self.words.most_common(MOST_WORDS), key=lambda item: (-item[1], item[0])))
+        for word, count in sorted(self.words.most_common(MOST_WORDS), key=lambda counted: (-counted[1], counted[0])):
+            writer.writerow([word, count])
         return file.getvalue().encode()
 
 

@@ -10,8 +10,9 @@ import threading
 import time
 from pathlib import Path
 
-import azall
 from conftest import REPOSITORY
+
+import azall
 
 COOKBOOK = REPOSITORY / "docs" / "cookbook" / "python"
 EXAMPLES = REPOSITORY / "examples" / "python"
@@ -22,8 +23,9 @@ def start(path: Path, mailbox: azall.Mailbox | None, *words: str) -> subprocess.
     environment = {"PATH": os.environ["PATH"]}
     if mailbox is not None:
         environment["AGENTAZALL_CONFIG"] = mailbox.config_path
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, str(path), *words], env=environment, text=True, **pipes)
+    pipe = subprocess.PIPE
+    words = (sys.executable, str(path), *words)
+    return subprocess.Popen(words, env=environment, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 def run(name: str, mailbox: azall.Mailbox | None, *words: str, stdin: str = "", code: int = 0) -> str:

@@ -267,10 +267,8 @@ def test_scripts(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     monkeypatch.setenv("AZALL_SECRET", "hidden")
     monkeypatch.setenv("AGENTAZALL_ROOT", "shown")
     code = (
-        "import os, sys
-"
-        "print(os.getcwd(), sys.argv[1:], os.environ.get('AZALL_SECRET'), os.environ['AGENTAZALL_ROOT'])
-"
+        "import os, sys\n"
+        "print(os.getcwd(), sys.argv[1:], os.environ.get('AZALL_SECRET'), os.environ['AGENTAZALL_ROOT'])\n"
         "sys.exit(3)"
     )
     ran = script(host, code, "a b", "c")["Ok"]
