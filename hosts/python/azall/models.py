@@ -516,7 +516,12 @@ class PeerKey:
     @classmethod
     def all_of(cls, data: Data) -> tuple[PeerKey, ...]:
         """From the command's document."""
-        return tuple(cls(**{**item, "addresses": tuple(item["addresses"])}) for item in data["keys"])
+        return tuple(map(cls._of, data["keys"]))
+
+    @classmethod
+    def _of(cls, data: Data) -> PeerKey:
+        fields: Data = data | {"addresses": tuple(data["addresses"])}
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import SimpleQueue
+from types import FrameType
 from typing import Any, TypedDict
 
 from . import protocol
@@ -279,7 +280,7 @@ class Service:
             journal.remove(f"aside/{message}")
 
     @contextmanager
-    def _opened(self) -> Iterator[Mailbox]:
+    def _opened(self) -> Generator[Mailbox, None, None]:
         if self._mailbox is not None:
             yield self._mailbox
             return
@@ -292,7 +293,7 @@ class Service:
         return _Journal(session.host(config), config.agent, self.name)
 
     @contextmanager
-    def _working(self) -> Iterator[_Work]:
+    def _working(self) -> Generator[_Work, None, None]:
         if self.function is None:
             raise TypeError("the service has no handler")
         self._stop.clear()
@@ -331,7 +332,7 @@ def service(
 
 
 @contextmanager
-def _alone(folder: bytes) -> Iterator[None]:
+def _alone(folder: bytes) -> Generator[None, None, None]:
     """Sees to it that one process works on these records. The lock is the kernel's: it goes with its process."""
     import fcntl
 
@@ -348,12 +349,16 @@ def _alone(folder: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
+def _signals(stop: Callable[[], None]) -> Generator[None, None, None]:
     """Has SIGTERM stop the service, where signals are ours to take."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: stop())
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    before = signal.signal(signal.SIGTERM, on_signal)
     try:
         yield
     finally:
@@ -502,12 +507,12 @@ class _Work:
         ]
         return {"text": text, "attachments": files}
 
-    def _call(self, ticket: Ticket) -> Answer:
-        answer = self._function(ticket)
+    def _call(self, ticket: Ticket) -> Any:  # noqa: ANN401  (a handler's types are not checked before it runs)
+        answer: Any = self._function(ticket)
         if not inspect.isawaitable(answer):
             return answer
 
-        async def wait() -> Answer:
+        async def wait() -> Any:  # noqa: ANN401
             return await answer
 
         return asyncio.run_coroutine_threadsafe(wait(), self._event_loop()).result()
