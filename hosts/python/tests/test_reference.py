@@ -1,4 +1,4 @@
-"""The reference client as a peer, over one mailboxes folder and one machine. `AZALL_REFERENCE_PYTHON` names a Python that has it."""
+"""The reference client as a peer, over one folder and on one machine. `AZALL_REFERENCE_PYTHON` names a Python that has it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def rita(tmp_path: Path) -> Reference:
     return Reference(Path(python).parent / "agentazall", tmp_path / "rita", "rita")
 
 
-def test_mail_goes_both_ways(rita: Reference, pair: tuple[azall.Mailbox, azall.Mailbox], tmp_path: Path) -> None:
+def test_mail_goes_both_ways(rita: Reference, pair: tuple[azall.Mailbox, azall.Mailbox]) -> None:
     ada = pair[0]
     # The reference signs once it has a key, and delivers into folders that are there.
     rita.run("crypto-identity")
