@@ -385,6 +385,11 @@ class Watch(Iterator[models.Summary]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._is_closed
+
     def __next__(self) -> models.Summary:
         while True:
             if (found := self.wait(None)) is not None:

@@ -63,7 +63,7 @@ def test_wrong_answers_are_refused_and_the_effect_still_waits() -> None:
 
 
 def test_bytes_come_in_every_form() -> None:
-    for content in (b"no", bytearray(b"no"), memoryview(b"no"), [110, 111]):
+    for content in (b"no", bytearray(b"no"), memoryview(b"no")):
         op = opening()
         op.resume(effect_of(op)["id"], {"Ok": content})
         with pytest.raises(azall.ConfigError):
@@ -110,20 +110,20 @@ def test_whatever_comes_is_an_error_or_a_value(mailbox: azall.Mailbox) -> None:
     refused = 0
     for _ in range(4000):
         data = chance.choice([anything(chance), {"command": chance.choice(names), "arguments": anything(chance)}])
-        calls: list[Callable[[], object]] = [
-            lambda data=data: _core.Op.command(data, config),
-            lambda data=data: _core.verify_body(data),
-            lambda data=data: _core.format_message(data),
-            lambda data=data: _core.accepts(data, "a@x"),
-            lambda data=data: _core.check_token("x", data),
-            lambda data=data: _core.day_index(data),
-            lambda data=data: _core.fingerprint_of(data),
-            lambda data=data: _core.parse_message(data),
-            lambda data=data: opening().resume(1, data),
-            lambda data=data: _core.event_line(data, False, False, False),
+        calls: list[Callable[[Any], object]] = [
+            lambda data: _core.Op.command(data, config),
+            lambda data: _core.verify_body(data),
+            lambda data: _core.format_message(data),
+            lambda data: _core.accepts(data, "a@x"),
+            lambda data: _core.check_token("x", data),
+            lambda data: _core.day_index(data),
+            lambda data: _core.fingerprint_of(data),
+            lambda data: _core.parse_message(data),
+            lambda data: opening().resume(1, data),
+            lambda data: _core.event_line(data, False, False, False),
         ]
         try:
-            chance.choice(calls)()
+            chance.choice(calls)(data)
         except (azall.Error, TypeError):
             refused += 1
     assert refused > 1000
