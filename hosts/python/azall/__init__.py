@@ -36,6 +36,7 @@ from .errors import (
 
 if TYPE_CHECKING:
     from . import aio, protocol
+    from ._work import Reply, Ticket
     from .mailbox import Mailbox, Watch
     from .models import (
         Attachment,
@@ -53,15 +54,15 @@ if TYPE_CHECKING:
         SyncReport,
         Verdict,
     )
-    from .services import Reply, Service, Ticket, service
+    from .services import Service, service
 
 # Loaded when they are first named, so that importing azall costs little.
 _LAZY = {
     "Mailbox": "mailbox",
     "Watch": "mailbox",
-    "Reply": "services",
+    "Reply": "_work",
     "Service": "services",
-    "Ticket": "services",
+    "Ticket": "_work",
     "service": "services",
     **dict.fromkeys(
         (

@@ -44,7 +44,7 @@ def now() -> tuple[int, int]:
 class Turn:
     """What an operation wants, once all that could be done at once is done."""
 
-    slow: list[tuple[int, Effect]] = field(default_factory=list)
+    slow: list[tuple[int, Effect]] = field(default_factory=list[tuple[int, Effect]])
     until: int | None = None
     done: Step | None = None
 

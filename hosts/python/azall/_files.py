@@ -33,7 +33,7 @@ class Roots:
     mailboxes: bytes
     shared: bytes
     # Folders and files whose names this process has seen on the disk for sure.
-    durable: set[bytes] = field(default_factory=set)
+    durable: set[bytes] = field(default_factory=set[bytes])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod

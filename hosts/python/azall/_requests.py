@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from . import models
@@ -61,19 +60,17 @@ def attachments_of(files: Files) -> list[dict[str, Any]]:
     if isinstance(files, (str, bytes)):
         raise ArgumentError("attachments are a list of paths, not one path", "argument", 2)
     listed = files.items() if isinstance(files, Mapping) else files
-    return [
-        {"name": item[0], "bytes": bytes(item[1])} if isinstance(item, tuple) else _read(Path(item)) for item in listed
-    ]
+    return [{"name": item[0], "bytes": bytes(item[1])} if isinstance(item, tuple) else _read(item) for item in listed]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: str | os.PathLike[str]) -> dict[str, Any]:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as raw:
         if not stat.S_ISREG(os.fstat(raw.fileno()).st_mode):
-            raise ArgumentError(f"{path} is no regular file", "argument", 2)
+            raise ArgumentError(f"{os.fspath(path)} is no regular file", "argument", 2)
         content = io.BufferedReader(raw).read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
-        raise TooLargeError(f"{path} is larger than {MOST_BYTES} bytes", "too-large")
-    return {"name": path.name, "bytes": content}
+        raise TooLargeError(f"{os.fspath(path)} is larger than {MOST_BYTES} bytes", "too-large")
+    return {"name": os.path.basename(path), "bytes": content}
 
 
 def send(to: Addresses, subject: str, body: str, cc: Addresses, files: Files) -> Request[models.Sent]:

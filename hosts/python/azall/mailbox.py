@@ -57,8 +57,8 @@ class Mailbox:
         """Opens the mailbox of a config file, or of the one in a folder.
 
         Without a path the config is found as the command line finds it: `$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT/config.json`,
-        `./config.json`. Where there is none, one is made: for `agent`, if it is given. Else `agent` takes the place of the name in the
-        config (and of `$AGENTAZALL_AGENT`).
+        `./config.json`. Where there is none, one is made: for `agent`, if it is given. Else `agent` takes the place of the name
+        in the config (and of `$AGENTAZALL_AGENT`).
         """
         mailbox = cls(Session(locate(path), agent))
         if agent is not None and not mailbox._session.open().is_found:
@@ -384,6 +384,11 @@ class Watch(Iterator[models.Summary]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended."""
+        return self._is_closed
 
     def __next__(self) -> models.Summary:
         while True:

@@ -9,8 +9,10 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Data = dict[str, Any]
 _E = TypeVar("_E", bound=Enum)
@@ -322,6 +324,8 @@ class Attachment:
 
     def save(self, target: str | os.PathLike[str]) -> Path:
         """Copies it to a new file, or under its own name into a folder, and gives the path. Nothing that exists is replaced."""
+        from pathlib import Path
+
         content = self.read_bytes()
         path = Path(target)
         if path.is_dir():
@@ -516,7 +520,12 @@ class PeerKey:
     @classmethod
     def all_of(cls, data: Data) -> tuple[PeerKey, ...]:
         """From the command's document."""
-        return tuple(cls(**{**item, "addresses": tuple(item["addresses"])}) for item in data["keys"])
+        return tuple(map(cls._of, data["keys"]))
+
+    @classmethod
+    def _of(cls, data: Data) -> PeerKey:
+        fields: Data = data | {"addresses": tuple(data["addresses"])}
+        return cls(**fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,8 @@ def parse(file: bytes) -> Parsed:
 
 
 def _proof(found: dict[str, Any]) -> Proof:
-    return Proof(**{**found, "verdict": Verdict(found["verdict"])})
+    fields: dict[str, Any] = found | {"verdict": Verdict(found["verdict"])}
+    return Proof(**fields)
 
 
 def verify(file: bytes, known: Keys | None = None) -> Proof:

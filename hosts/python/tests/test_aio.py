@@ -110,7 +110,7 @@ def silent_server() -> Iterator[str]:
         def do_GET(self) -> None:
             released.wait(60)
 
-        do_POST = do_GET
+        do_POST = do_GET  # noqa: N815
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
     server.daemon_threads = True

@@ -266,7 +266,11 @@ def script(host: Host, code: str, *arguments: str, timeout_ms: int = 10_000, lim
 def test_scripts(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AZALL_SECRET", "hidden")
     monkeypatch.setenv("AGENTAZALL_ROOT", "shown")
-    code = "import os, sys; print(os.getcwd(), sys.argv[1:], os.environ.get('AZALL_SECRET'), os.environ['AGENTAZALL_ROOT']); sys.exit(3)"
+    code = (
+        "import os, sys\n"
+        "print(os.getcwd(), sys.argv[1:], os.environ.get('AZALL_SECRET'), os.environ['AGENTAZALL_ROOT'])\n"
+        "sys.exit(3)"
+    )
     ran = script(host, code, "a b", "c")["Ok"]
     shown = f"{tmp_path / 'data/mailboxes'} ['a b', 'c'] None shown\n"
     assert ran == {"code": 3, "timed_out": False, "stdout": shown.encode(), "stderr": b"", "truncated": False}

@@ -248,7 +248,7 @@ def test_a_killed_service_answers_every_message_once(pair: Pair) -> None:
 
 def test_a_crash_at_each_step_loses_nothing_and_repeats_nothing(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every change of the disk, and every command, in turn is the last thing that a process does."""
-    from azall import services
+    from azall import _journal
 
     class Crash(BaseException):
         pass
@@ -274,7 +274,7 @@ def test_a_crash_at_each_step_loses_nothing_and_repeats_nothing(pair: Pair, monk
         monkeypatch.setattr(owner, name, before_and_after)
 
     for name in ("write", "remove", "move"):
-        crashing(services._Journal, name)
+        crashing(_journal.Journal, name)
     for name in ("command", "reply"):
         crashing(azall.Mailbox, name)
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
