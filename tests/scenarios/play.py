@@ -20,6 +20,8 @@ MASKS = (
     (re.compile(rb"\b[0-9a-f]{16}\b"), b"<fingerprint>"),
     (re.compile(rb"\b[0-9a-f]{12}\b"), b"<id>"),
     (re.compile(rb"\bagent-[0-9a-f]{8}\b"), b"<agent>"),
+    # The size of an archive: times are compressed in it, some of them better than others.
+    (re.compile(rb"\bBytes:  \d+"), b"Bytes:  <size>"),
 )
 
 

@@ -150,13 +150,16 @@ pub fn event_line<'env>(
     env: &'env Env,
     level: Unknown<'_>,
     words: Unknown<'_>,
-    json: bool,
-    verbose: bool,
-    color: bool,
+    json: Unknown<'_>,
+    verbose: Unknown<'_>,
+    color: Unknown<'_>,
 ) -> napi::Result<Option<Object<'env>>> {
-    let event = || Ok(Event { level: from_data(&convert::data(level)?)?, text: convert::text(words, "text")? });
-    let event = event().map_err(|failure| thrown(env, failure))?;
-    let Some((text, to_stderr)) = command_line::event_line(&event, json, verbose, color) else { return Ok(None) };
+    let shown = || {
+        let event = Event { level: from_data(&convert::data(level)?)?, text: convert::text(words, "text")? };
+        let (json, verbose) = (convert::flag(json, "json")?, convert::flag(verbose, "verbose")?);
+        Ok(command_line::event_line(&event, json, verbose, convert::flag(color, "color")?))
+    };
+    let Some((text, to_stderr)) = shown().map_err(|failure| thrown(env, failure))? else { return Ok(None) };
     let mut object = Object::new(env)?;
     object.set("text", text)?;
     object.set("to_stderr", to_stderr)?;
@@ -168,11 +171,15 @@ pub fn event_line<'env>(
 pub fn failed_ending<'env>(
     env: &'env Env,
     message: Unknown<'_>,
-    exit_code: u8,
-    json: bool,
-    color: bool,
+    exit_code: Unknown<'_>,
+    json: Unknown<'_>,
+    color: Unknown<'_>,
 ) -> napi::Result<Unknown<'env>> {
-    let message = convert::text(message, "message").map_err(|failure| thrown(env, failure))?;
-    let failure = Failure { exit_code, ..Failure::new("host", message) };
-    ending_value(env, &command_line::failed(&failure, json, color))
+    let ending = || {
+        let exit_code = convert::count(exit_code, "exitCode", u32::from(u8::MAX))?;
+        let exit_code = u8::try_from(exit_code).unwrap_or(1);
+        let failure = Failure { exit_code, ..Failure::new("host", convert::text(message, "message")?) };
+        Ok(command_line::failed(&failure, convert::flag(json, "json")?, convert::flag(color, "color")?))
+    };
+    ending_value(env, &ending().map_err(|failure| thrown(env, failure))?)
 }

@@ -57,6 +57,27 @@ pub(crate) fn bytes(value: Unknown<'_>, name: &str) -> Result<Vec<u8>, Failure> 
     }
 }
 
+/// An argument that is true or false.
+///
+/// # Errors
+/// `argument` when it is neither.
+pub(crate) fn flag(value: Unknown<'_>, name: &str) -> Result<bool, Failure> {
+    match data(value)? {
+        Value::Bool(flag) => Ok(flag),
+        _ => Err(Failure::argument(format!("{name} must be true or false"))),
+    }
+}
+
+/// An argument that is a whole number from 0 to `most`.
+///
+/// # Errors
+/// `argument` when it is none.
+pub(crate) fn count(value: Unknown<'_>, name: &str, most: u32) -> Result<u32, Failure> {
+    let number = data(value)?.as_integer().and_then(|number| u32::try_from(number).ok());
+    let wrong = || Failure::argument(format!("{name} must be a whole number from 0 to {most}"));
+    number.filter(|number| *number <= most).ok_or_else(wrong)
+}
+
 /// A failure of Node's own.
 fn odd(error: napi::Error) -> Failure {
     Failure::argument(format!("a value cannot be read: {}", error.reason))

@@ -109,13 +109,14 @@ impl Keyring {
         env: &Env,
         from: Unknown<'_>,
         public_key: Unknown<'_>,
-        used_envelope2: bool,
+        used_envelope2: Unknown<'_>,
         now: Unknown<'_>,
     ) -> napi::Result<String> {
         let mut observe = || {
             let (from, public_key) = (convert::text(from, "from")?, convert::data(public_key)?);
             let now: Now = from_data(&convert::data(now)?)?;
-            keys::observe(&mut self.inner, &from, &public_key, used_envelope2, now)
+            let used = convert::flag(used_envelope2, "usedEnvelope2")?;
+            keys::observe(&mut self.inner, &from, &public_key, used, now)
         };
         observe().map(str::to_owned).map_err(|failure| thrown(env, failure))
     }
@@ -140,9 +141,13 @@ fn fingerprint_of(env: &Env, text: Unknown<'_>) -> napi::Result<azall_core::prot
     read.map_err(|failure| thrown(env, failure))
 }
 
+/// The most ids that are remembered.
+const MOST_IDS: u32 = 1 << 20;
+
 /// How many ids to remember, where it is told.
-fn most(capacity: Option<u32>) -> usize {
-    capacity.map_or(dedupe::CAPACITY, |capacity| usize::try_from(capacity).unwrap_or(usize::MAX))
+fn most(capacity: Option<Unknown<'_>>) -> Result<usize, Failure> {
+    let capacity = capacity.map(|capacity| convert::count(capacity, "capacity", MOST_IDS)).transpose()?;
+    Ok(capacity.map_or(dedupe::CAPACITY, |capacity| usize::try_from(capacity).unwrap_or(usize::MAX)))
 }
 
 /// Ids of messages that were received, up to a number: the oldest are forgotten.
@@ -155,15 +160,16 @@ pub struct SeenIds {
 impl SeenIds {
     /// An empty one.
     #[napi(constructor, catch_unwind)]
-    pub fn new(capacity: Option<u32>) -> Self {
-        Self { inner: dedupe::SeenIds::new(most(capacity)) }
+    pub fn new(env: &Env, capacity: Option<Unknown<'_>>) -> napi::Result<Self> {
+        let made = most(capacity).map(|most| Self { inner: dedupe::SeenIds::new(most) });
+        made.map_err(|failure| thrown(env, failure))
     }
 
     /// From its file.
     #[napi(factory, catch_unwind)]
-    pub fn parse(env: &Env, file: Unknown<'_>, capacity: Option<u32>) -> napi::Result<Self> {
-        let file = convert::bytes(file, "file").map_err(|failure| thrown(env, failure))?;
-        Ok(Self { inner: dedupe::SeenIds::parse(&file, most(capacity)) })
+    pub fn parse(env: &Env, file: Unknown<'_>, capacity: Option<Unknown<'_>>) -> napi::Result<Self> {
+        let read = || Ok(dedupe::SeenIds::parse(&convert::bytes(file, "file")?, most(capacity)?));
+        read().map(|inner| Self { inner }).map_err(|failure| thrown(env, failure))
     }
 
     /// Whether it has this id: `signed` (id, fingerprint), `unsigned` (id, sender) or `transport` (id).

@@ -101,9 +101,12 @@ impl Op {
 
     /// Answers an effect: `{Ok: ...}` or `{Err: {kind, message}}`.
     #[napi(catch_unwind)]
-    pub fn resume(&mut self, env: &Env, id: u32, answer: Unknown<'_>) -> napi::Result<()> {
-        let resumed = convert::data(answer).and_then(|answer| self.operation.resume(id, answer));
-        resumed.map_err(|failure| thrown(env, failure))
+    pub fn resume(&mut self, env: &Env, id: Unknown<'_>, answer: Unknown<'_>) -> napi::Result<()> {
+        let mut resume = || {
+            let id = convert::count(id, "id", u32::MAX)?;
+            self.operation.resume(id, convert::data(answer)?)
+        };
+        resume().map_err(|failure| thrown(env, failure))
     }
 
     /// Asks it to stop.
@@ -126,10 +129,14 @@ impl Op {
 
     /// What the finished command prints, and its exit code: `{text, to_stderr, code}`.
     #[napi(catch_unwind)]
-    pub fn ending<'env>(&self, env: &'env Env, json: bool, color: bool) -> napi::Result<Unknown<'env>> {
-        match &self.last {
-            Some(Step::Done(outcome)) => ending_value(env, &command_line::ending(outcome, json, color)),
-            _ => Err(thrown(env, Failure::argument("the command is not done"))),
-        }
+    pub fn ending<'env>(&self, env: &'env Env, json: Unknown<'_>, color: Unknown<'_>) -> napi::Result<Unknown<'env>> {
+        let ending = || {
+            let (json, color) = (convert::flag(json, "json")?, convert::flag(color, "color")?);
+            match &self.last {
+                Some(Step::Done(outcome)) => Ok(command_line::ending(outcome, json, color)),
+                _ => Err(Failure::argument("the command is not done")),
+            }
+        };
+        ending_value(env, &ending().map_err(|failure| thrown(env, failure))?)
     }
 }

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 // A mailbox: the commands as methods.
 
 import { stat } from 'node:fs/promises';

@@ -64,7 +64,7 @@ test('the types are found by whoever uses the package', () => {
   fs.writeFileSync(path.join(consumer, 'package.json'), '{"type": "module"}');
   const tsc = path.join(packageFolder, 'node_modules/typescript/bin/tsc');
   for (const [module, resolution] of [['NodeNext', 'NodeNext'], ['ESNext', 'Bundler']]) {
-    const flags = ['--noEmit', '--strict', '--target', 'ES2022', '--lib', 'ES2023,ESNext.Disposable', '--types', 'node', '--module', module, '--moduleResolution', resolution];
+    const flags = ['--noEmit', '--strict', '--target', 'ES2022', '--lib', 'ES2023', '--types', 'node', '--module', module, '--moduleResolution', resolution];
     run(process.execPath, [tsc, ...flags, 'use.ts'], consumer);
   }
 });
