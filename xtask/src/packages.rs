@@ -137,7 +137,7 @@ impl Package {
     fn recipe(&self, workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<String> {
         let words = format!(
             "{}features: {}\nwasm-bindgen: {}\nwasm-opt: {} -Oz\n",
-            toolchain.describe(),
+            toolchain.describe(WEB),
             if self.features.is_empty() { "none" } else { self.features },
             tools.bindgen_version,
             tools.optimizer_version,
