@@ -35,6 +35,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     Ok(checks.summarize(start.elapsed()))
 }
 
+/// The tests of the JavaScript packages alone, beside the programs that a whole run has built.
+pub(crate) fn run_web(workspace: &Workspace) -> Result<ExitCode> {
+    let start = Instant::now();
+    let mut checks = Checks::default();
+    web_checks(workspace, &mut checks)?;
+    Ok(checks.summarize(start.elapsed()))
+}
+
 fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
     let none: Count = |_| Counts::default();
     let tests: Count = Counts::of_cargo_test;

@@ -30,6 +30,7 @@ Tasks:
   setup                         install what the other tasks need into the cache
   run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
+  test web                      of it the tests of the JavaScript packages, with the programs that a whole run has built
   wasm                          build azall.wasm, the sandbox that runs it, and the JavaScript packages
   wasm packages                 build the JavaScript packages alone
   bench [--quick]               azall against the reference client, in one table
@@ -81,10 +82,13 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             demo::run(&Workspace::locate()?)?;
             Ok(ExitCode::SUCCESS)
         }
-        "test" => {
-            no_arguments(task, rest)?;
-            checks::run(&Workspace::locate()?)
-        }
+        "test" => match rest {
+            ["web"] => checks::run_web(&Workspace::locate()?),
+            rest => {
+                no_arguments(task, rest)?;
+                checks::run(&Workspace::locate()?)
+            }
+        },
         "bench" => {
             bench::run(&Workspace::locate()?, &bench::Options::parse(rest)?)?;
             Ok(ExitCode::SUCCESS)
