@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use crate::counts::Counts;
 use crate::error::Result;
 use crate::node;
-use crate::packages::{self, Tools};
+use crate::packages;
 use crate::python::Environment;
 use crate::report;
+use crate::tools::Tools;
 use crate::wasm::{self, Toolchain, WASI};
 use crate::workspace::Workspace;
 
@@ -136,7 +137,7 @@ fn web_checks(workspace: &Workspace, checks: &mut Checks) -> Result<()> {
         .env("AZALL_WASM", workspace.azall_wasm())
         .env("AZALL_WASI_VECTORS", built.as_deref().and_then(executable).unwrap_or_default())
         .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
-        .env("AZALL_NODE_MODULES", tools.modules().folder())
+        .env("AZALL_NODE_MODULES", tools.modules.folder())
         .env("AZALL_CHROMIUM", node::chromium()?)
         .env("NODE_NO_WARNINGS", "1");
     checks.step("JavaScript packages", node, Counts::of_node_test, MEND_SETUP);

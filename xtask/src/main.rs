@@ -13,6 +13,7 @@ mod packages;
 mod python;
 mod report;
 mod sim;
+mod tools;
 mod wasm;
 mod workspace;
 
@@ -73,7 +74,7 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             let workspace = Workspace::locate()?;
             python::Environment::ensure(&workspace)?;
             wasm::Toolchain::ensure()?;
-            packages::Tools::ensure(&workspace)?;
+            tools::Tools::ensure(&workspace)?;
             node::chromium()?;
             Ok(ExitCode::SUCCESS)
         }

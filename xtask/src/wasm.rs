@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::report;
+use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// The target of the command line, WASI preview 1.
@@ -164,5 +165,5 @@ pub(crate) fn run_packages(workspace: &Workspace) -> Result<()> {
 }
 
 fn packages(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
-    packages::build_all(workspace, toolchain, &packages::Tools::ensure(workspace)?)
+    packages::build_all(workspace, toolchain, &Tools::ensure(workspace)?)
 }
