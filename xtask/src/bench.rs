@@ -6,9 +6,10 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::node;
-use crate::packages::{self, Tools};
+use crate::packages;
 use crate::python::Environment;
 use crate::report;
+use crate::tools::Tools;
 use crate::wasm::Toolchain;
 use crate::workspace::Workspace;
 
@@ -102,7 +103,7 @@ fn wasm(workspace: &Workspace) -> Result<Command> {
         .arg(workspace.web_tests().join("bench.mjs"))
         .env("AZALL_SIGNATURES", workspace.azall().with_file_name("examples").join(program))
         .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
-        .env("AZALL_NODE_MODULES", tools.modules().folder());
+        .env("AZALL_NODE_MODULES", tools.modules.folder());
     Ok(bench)
 }
 

@@ -8,10 +8,11 @@ use crate::counts::Counts;
 use crate::error::Result;
 use crate::language_checks::{self, Languages};
 use crate::node;
-use crate::packages::{self, Tools};
+use crate::packages;
 use crate::python::Environment;
 use crate::python_package;
 use crate::report;
+use crate::tools::Tools;
 use crate::wasm::{self, Toolchain, WASI};
 use crate::workspace::Workspace;
 
@@ -34,6 +35,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     if let Err(error) = web_checks(workspace, &mut checks) {
         checks.could_not("JavaScript packages", &error.to_string());
     }
+    Ok(checks.summarize(start.elapsed()))
+}
+
+/// The tests of the JavaScript packages alone, beside the programs that a whole run has built.
+pub(crate) fn run_web(workspace: &Workspace) -> Result<ExitCode> {
+    let start = Instant::now();
+    let mut checks = Checks::default();
+    web_checks(workspace, &mut checks)?;
     Ok(checks.summarize(start.elapsed()))
 }
 
@@ -142,7 +151,7 @@ fn web_checks(workspace: &Workspace, checks: &mut Checks) -> Result<()> {
         .env("AZALL_WASM", workspace.azall_wasm())
         .env("AZALL_WASI_VECTORS", built.as_deref().and_then(executable).unwrap_or_default())
         .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
-        .env("AZALL_NODE_MODULES", tools.modules().folder())
+        .env("AZALL_NODE_MODULES", tools.modules.folder())
         .env("AZALL_CHROMIUM", node::chromium()?)
         .env("NODE_NO_WARNINGS", "1");
     checks.step("JavaScript packages", node, Counts::of_node_test, MEND_SETUP);

@@ -17,6 +17,7 @@ mod python;
 mod python_package;
 mod report;
 mod sim;
+mod tools;
 mod wasm;
 mod workspace;
 
@@ -34,6 +35,7 @@ Tasks:
   setup                         install what the other tasks need into the cache
   run                           build azall and watch two agents exchange signed messages over a relay
   test                          every check and test, one summary at the end
+  test web                      of it the tests of the JavaScript packages, with the programs that a whole run has built
   wasm                          build azall.wasm, the sandbox that runs it, and the JavaScript packages
   wasm packages                 build the JavaScript packages alone
   dist                          everything that people install, into dist/
@@ -77,7 +79,7 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             let workspace = Workspace::locate()?;
             python::Environment::ensure(&workspace)?;
             wasm::Toolchain::ensure()?;
-            packages::Tools::ensure(&workspace)?;
+            tools::Tools::ensure(&workspace)?;
             node::chromium()?;
             Ok(ExitCode::SUCCESS)
         }
@@ -86,10 +88,13 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             demo::run(&Workspace::locate()?)?;
             Ok(ExitCode::SUCCESS)
         }
-        "test" => {
-            no_arguments(task, rest)?;
-            checks::run(&Workspace::locate()?)
-        }
+        "test" => match rest {
+            ["web"] => checks::run_web(&Workspace::locate()?),
+            rest => {
+                no_arguments(task, rest)?;
+                checks::run(&Workspace::locate()?)
+            }
+        },
         "bench" => {
             bench::run(&Workspace::locate()?, &bench::Options::parse(rest)?)?;
             Ok(ExitCode::SUCCESS)

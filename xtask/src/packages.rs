@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
-use crate::node::Modules;
 use crate::report;
+use crate::tools::Tools;
 use crate::wasm::{Toolchain, WEB};
 use crate::workspace::Workspace;
 
 const MEND_BUILD: &str = "see the compiler's message above";
-const MEND_BINDGEN: &str = "check the network, then run `cargo xtask setup` again";
 const MEND_TOOL: &str = "see the tool's message above";
 
 /// One build of the module.
@@ -52,55 +51,6 @@ initSync({ module: readFileSync(new URL('azall_bg.wasm', import.meta.url)) });
 export * from './azall_glue.js';
 ";
 
-/// What turns a compiled module into a package.
-pub(crate) struct Tools {
-    bindgen: PathBuf,
-    bindgen_version: String,
-    modules: Modules,
-    optimizer_version: String,
-}
-
-impl Tools {
-    /// Installs what is missing: the `wasm-bindgen` of the version in `Cargo.lock`, and binaryen.
-    pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
-        let bindgen_version = locked_version(workspace, "wasm-bindgen")?;
-        let tools = workspace.cache.join("tools");
-        let bindgen = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
-        if said_version(Command::new(&bindgen)) != format!("wasm-bindgen {bindgen_version}") {
-            let mut install =
-                workspace.cargo(["install", "--force", "wasm-bindgen-cli", "--version", &bindgen_version]);
-            install.arg("--root").arg(&tools);
-            report::require("install wasm-bindgen", &mut install, MEND_BINDGEN)?;
-        } else {
-            println!("wasm-bindgen: ready ({bindgen_version})");
-        }
-        let modules = Modules::ensure(workspace)?;
-        let optimizer_version = said_version(modules.program("wasm-opt"));
-        Ok(Self { bindgen, bindgen_version, modules, optimizer_version })
-    }
-
-    /// The packages for Node.
-    pub(crate) fn modules(&self) -> &Modules {
-        &self.modules
-    }
-}
-
-/// The first line that a program says about its version; empty when there is no such program.
-fn said_version(mut program: Command) -> String {
-    let said = program.arg("--version").stderr(Stdio::null()).output().map(|it| it.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&said).lines().next().unwrap_or_default().trim().to_owned()
-}
-
-/// The version of a package in `Cargo.lock`.
-fn locked_version(workspace: &Workspace, package: &str) -> Result<String> {
-    let path = workspace.root.join("Cargo.lock");
-    let lock = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
-    let name = format!("name = \"{package}\"");
-    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
-    let version = lines.next().and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
-    version.map(str::to_owned).ok_or_else(|| Error::Usage(format!("Cargo.lock has no {package}")))
-}
-
 /// The folder of a package.
 pub(crate) fn folder(workspace: &Workspace, name: &str) -> PathBuf {
     workspace.target.join("wasm").join(name)
@@ -137,7 +87,7 @@ impl Package {
     fn recipe(&self, workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<String> {
         let words = format!(
             "{}features: {}\nwasm-bindgen: {}\nwasm-opt: {} -Oz\n",
-            toolchain.describe(),
+            toolchain.describe(WEB),
             if self.features.is_empty() { "none" } else { self.features },
             tools.bindgen_version,
             tools.optimizer_version,

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::report;
+use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// The target of the command line, WASI preview 1.
@@ -22,6 +23,11 @@ const MEND_BUILD: &str = "see the compiler's message above";
 
 /// Debian's packages with a compiler and the C library for WebAssembly.
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "lld-22", "wasi-libc"];
+
+/// The profile in which a target's modules are built.
+fn profile(target: &str) -> &'static str {
+    if target == WASI { "wasm" } else { "web" }
+}
 
 /// Who compiles for WebAssembly.
 pub(crate) enum Toolchain {
@@ -52,10 +58,10 @@ impl Toolchain {
         Ok(Self::Debian)
     }
 
-    /// cargo, building for a target in the profile for WebAssembly: a package, and what else is said of it.
+    /// cargo, building for a target in the target's profile: a package, and what else is said of it.
     pub(crate) fn build(&self, workspace: &Workspace, arguments: &[&str], target: &str) -> Command {
         let mut command = self.cargo(workspace, "build", target);
-        command.args(["--profile", "wasm"]).args(arguments);
+        command.args(["--profile", profile(target)]).args(arguments);
         command
     }
 
@@ -80,7 +86,7 @@ impl Toolchain {
 
     /// A module that [`build`](Self::build) built.
     pub(crate) fn built(&self, workspace: &Workspace, target: &str, file: &str) -> PathBuf {
-        self.target_folder(workspace).join(target).join("wasm").join(file)
+        self.target_folder(workspace).join(target).join(profile(target)).join(file)
     }
 
     /// Another compiler's output may not meet the own one's.
@@ -105,18 +111,18 @@ impl Toolchain {
         }
         fs::copy(&built, &module).map_err(Error::file("copy", &built))?;
         let info = module.with_extension("wasm.info");
-        fs::write(&info, self.describe()).map_err(Error::file("write", &info))?;
+        fs::write(&info, self.describe(WASI)).map_err(Error::file("write", &info))?;
         Ok(module)
     }
 
-    /// What builds: the compiler's own words.
-    pub(crate) fn describe(&self) -> String {
+    /// What builds for a target: the compiler's own words, and the profile.
+    pub(crate) fn describe(&self, target: &str) -> String {
         let compiler = match self {
             Self::Own => env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
             Self::Debian => "/usr/bin/rustc".into(),
         };
         let version = Command::new(compiler).arg("--version").output().map(|it| it.stdout).unwrap_or_default();
-        format!("compiler: {}\nprofile: wasm\n", String::from_utf8_lossy(&version).trim())
+        format!("compiler: {}\nprofile: {}\n", String::from_utf8_lossy(&version).trim(), profile(target))
     }
 }
 
@@ -159,5 +165,5 @@ pub(crate) fn run_packages(workspace: &Workspace) -> Result<()> {
 }
 
 fn packages(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
-    packages::build_all(workspace, toolchain, &packages::Tools::ensure(workspace)?)
+    packages::build_all(workspace, toolchain, &Tools::ensure(workspace)?)
 }

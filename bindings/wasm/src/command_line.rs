@@ -25,7 +25,7 @@ pub(crate) fn ending_data(ending: &Ending) -> Result<JsValue, Failure> {
 }
 
 /// A command line that was understood.
-#[wasm_bindgen(skip_typescript)]
+#[wasm_bindgen]
 pub struct CommandLine {
     /// Until it is started.
     line: RefCell<Option<shared::CommandLine>>,
@@ -169,7 +169,7 @@ fn read_input(input: Value) -> Result<Input, Failure> {
 ///
 /// # Errors
 /// `argument` when there is no such level.
-#[wasm_bindgen(js_name = eventLine, skip_typescript)]
+#[wasm_bindgen(js_name = eventLine)]
 pub fn event_line(
     level: &JsValue,
     words: &JsValue,
@@ -191,7 +191,7 @@ pub fn event_line(
 ///
 /// # Errors
 /// `argument` for what is no text or no exit code.
-#[wasm_bindgen(js_name = failedEnding, skip_typescript)]
+#[wasm_bindgen(js_name = failedEnding)]
 pub fn failed_ending(message: &JsValue, exit_code: &JsValue, json: &JsValue, color: &JsValue) -> Thrown<JsValue> {
     let ending = || {
         let exit_code = u8::try_from(count("exitCode", exit_code, u32::from(u8::MAX))?).unwrap_or(1);

@@ -11,7 +11,7 @@ use crate::failure::{Thrown, thrown};
 ///
 /// # Errors
 /// `argument` when a field is missing or of the wrong kind.
-#[wasm_bindgen(js_name = dayIndex, skip_typescript)]
+#[wasm_bindgen(js_name = dayIndex)]
 pub fn day_index(day: &JsValue) -> Thrown<String> {
     thrown(data("day", day).and_then(|day| indexes::day(&day)))
 }
@@ -20,7 +20,7 @@ pub fn day_index(day: &JsValue) -> Thrown<String> {
 ///
 /// # Errors
 /// As [`day_index`].
-#[wasm_bindgen(js_name = memoryIndex, skip_typescript)]
+#[wasm_bindgen(js_name = memoryIndex)]
 pub fn memory_index(memories: &JsValue) -> Thrown<String> {
     thrown(data("memories", memories).and_then(|memories| indexes::memories(&memories)))
 }
@@ -29,7 +29,7 @@ pub fn memory_index(memories: &JsValue) -> Thrown<String> {
 ///
 /// # Errors
 /// `argument` for what is no file.
-#[wasm_bindgen(js_name = scriptDescription, skip_typescript)]
+#[wasm_bindgen(js_name = scriptDescription)]
 pub fn script_description(meta: &JsValue) -> Thrown<String> {
     thrown(bytes("meta", meta).map(|meta| indexes::description(&meta)))
 }

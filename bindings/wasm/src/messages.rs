@@ -14,7 +14,7 @@ use crate::failure::{Thrown, thrown};
 ///
 /// # Errors
 /// `argument` for what is no file.
-#[wasm_bindgen(js_name = parseMessage, skip_typescript)]
+#[wasm_bindgen(js_name = parseMessage)]
 pub fn parse_message(file: &JsValue) -> Thrown<JsValue> {
     thrown(bytes("file", file).and_then(|file| to_js(&messages::parse(&file))))
 }
@@ -24,7 +24,7 @@ pub fn parse_message(file: &JsValue) -> Thrown<JsValue> {
 /// # Errors
 /// `argument`, `message`.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = formatMessage, skip_typescript)]
+#[wasm_bindgen(js_name = formatMessage)]
 pub fn format_message(message: &JsValue) -> Thrown<String> {
     thrown(data("message", message).and_then(|message| messages::format(&message)))
 }
@@ -34,7 +34,7 @@ pub fn format_message(message: &JsValue) -> Thrown<String> {
 /// # Errors
 /// `argument` for what is no text.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = newMessageId, skip_typescript)]
+#[wasm_bindgen(js_name = newMessageId)]
 pub fn new_message_id(
     from: &JsValue,
     to: &JsValue,
@@ -55,7 +55,7 @@ pub fn new_message_id(
 /// # Errors
 /// `argument` for what is no text.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = sanitizeName, skip_typescript)]
+#[wasm_bindgen(js_name = sanitizeName)]
 pub fn sanitize_name(name: &JsValue) -> Thrown<String> {
     thrown(text("name", name).map(|name| messages::sanitize(&name)))
 }

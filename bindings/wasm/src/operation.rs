@@ -12,7 +12,7 @@ use crate::data::to_js;
 use crate::failure::{Thrown, thrown};
 
 /// A config that was opened.
-#[wasm_bindgen(skip_typescript)]
+#[wasm_bindgen]
 pub struct Config(RefCell<shared::Config>);
 
 #[wasm_bindgen]
@@ -63,7 +63,7 @@ impl Config {
 }
 
 /// A command, or the opening of a config. Arguments are read before it is borrowed: reading may run code of theirs.
-#[wasm_bindgen(skip_typescript)]
+#[wasm_bindgen]
 pub struct Op(RefCell<Inner>);
 
 struct Inner {

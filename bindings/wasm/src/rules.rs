@@ -11,7 +11,7 @@ use crate::failure::{Thrown, thrown};
 ///
 /// # Errors
 /// `argument`, `filter`.
-#[wasm_bindgen(js_name = filterAccepts, skip_typescript)]
+#[wasm_bindgen(js_name = filterAccepts)]
 pub fn filter_accepts(filter: &JsValue, sender: &JsValue) -> Thrown<bool> {
     let accepts = || rules::accepts(&data("filter", filter)?, &text("sender", sender)?);
     thrown(accepts())

@@ -12,7 +12,7 @@ use crate::arguments::{bytes, data, text};
 use crate::data::to_js;
 use crate::failure::{Thrown, thrown};
 #[cfg(feature = "whole")]
-use crate::keys::Identity;
+use crate::identity::Identity;
 
 fn keys(keys: &JsValue) -> Result<signatures::Keys, Failure> {
     data("keys", keys).and_then(|keys| signatures::read_keys(&keys))
@@ -22,7 +22,7 @@ fn keys(keys: &JsValue) -> Result<signatures::Keys, Failure> {
 ///
 /// # Errors
 /// `argument` for what is no file, and for a key that is none.
-#[wasm_bindgen(skip_typescript)]
+#[wasm_bindgen]
 pub fn verify(file: &JsValue, known_keys: &JsValue) -> Thrown<JsValue> {
     let verdict = || to_js(&signatures::verify(&bytes("file", file)?, &keys(known_keys)?));
     thrown(verdict())
@@ -32,7 +32,7 @@ pub fn verify(file: &JsValue, known_keys: &JsValue) -> Thrown<JsValue> {
 ///
 /// # Errors
 /// `argument` for headers that are no list of pairs, and for a key that is none.
-#[wasm_bindgen(js_name = verifyBody, skip_typescript)]
+#[wasm_bindgen(js_name = verifyBody)]
 pub fn verify_body(headers: &JsValue, body: &JsValue, known_keys: &JsValue) -> Thrown<JsValue> {
     let verdict = || {
         let headers: Vec<(String, String)> = from_data(&data("headers", headers)?)?;
@@ -46,7 +46,7 @@ pub fn verify_body(headers: &JsValue, body: &JsValue, known_keys: &JsValue) -> T
 /// # Errors
 /// `argument` for what is no identity or no text.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = signBody, skip_typescript)]
+#[wasm_bindgen(js_name = signBody)]
 pub fn sign_body(identity: &JsValue, body: &JsValue) -> Thrown<String> {
     let signed = || {
         let identity: Identity = instance("identity", identity)?;
@@ -60,7 +60,7 @@ pub fn sign_body(identity: &JsValue, body: &JsValue) -> Thrown<String> {
 /// # Errors
 /// `argument`, `message`.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = signMessage, skip_typescript)]
+#[wasm_bindgen(js_name = signMessage)]
 pub fn sign_message(identity: &JsValue, headers: &JsValue, body: &JsValue) -> Thrown<String> {
     let signed = || {
         let identity: Identity = instance("identity", identity)?;
@@ -74,7 +74,7 @@ pub fn sign_message(identity: &JsValue, headers: &JsValue, body: &JsValue) -> Th
 /// # Errors
 /// `argument`, `message`.
 #[cfg(feature = "whole")]
-#[wasm_bindgen(js_name = signDocumented, skip_typescript)]
+#[wasm_bindgen(js_name = signDocumented)]
 pub fn sign_documented(identity: &JsValue, headers: &JsValue, body: &JsValue) -> Thrown<String> {
     let signed = || {
         let identity: Identity = instance("identity", identity)?;

@@ -12,7 +12,7 @@ use crate::failure::{Thrown, thrown};
 ///
 /// # Errors
 /// `argument` for what is no list of text.
-#[wasm_bindgen(js_name = machineFingerprint, skip_typescript)]
+#[wasm_bindgen(js_name = machineFingerprint)]
 pub fn machine_fingerprint(facts: &JsValue) -> Thrown<String> {
     thrown(texts("facts", facts).map(|facts| trust::machine_fingerprint(&facts)))
 }
@@ -21,7 +21,7 @@ pub fn machine_fingerprint(facts: &JsValue) -> Thrown<String> {
 ///
 /// # Errors
 /// `argument` when a field is missing or wrong.
-#[wasm_bindgen(js_name = makeTrustToken, skip_typescript)]
+#[wasm_bindgen(js_name = makeTrustToken)]
 pub fn make_trust_token(setting: &JsValue, nonce: &JsValue, machine_name: &JsValue) -> Thrown<JsValue> {
     let made = || {
         let (setting, nonce) = (data("setting", setting)?, bytes("nonce", nonce)?);
@@ -34,7 +34,7 @@ pub fn make_trust_token(setting: &JsValue, nonce: &JsValue, machine_name: &JsVal
 ///
 /// # Errors
 /// `argument`; `trust` with the reason for which it is refused.
-#[wasm_bindgen(js_name = checkTrustToken, skip_typescript)]
+#[wasm_bindgen(js_name = checkTrustToken)]
 pub fn check_trust_token(token: &JsValue, setting: &JsValue) -> Thrown<JsValue> {
     let checked = || trust::check(&text("token", token)?, &data("setting", setting)?);
     thrown(checked().and_then(|token| to_js(&token)))
@@ -44,7 +44,7 @@ pub fn check_trust_token(token: &JsValue, setting: &JsValue) -> Thrown<JsValue> 
 ///
 /// # Errors
 /// `argument` when the secret is none.
-#[wasm_bindgen(js_name = ownerSign, skip_typescript)]
+#[wasm_bindgen(js_name = ownerSign)]
 pub fn owner_sign(secret: &JsValue, message: &JsValue) -> Thrown<String> {
     let signed = || trust::owner_sign(&text("secret", secret)?, &text("message", message)?);
     thrown(signed())
@@ -54,7 +54,7 @@ pub fn owner_sign(secret: &JsValue, message: &JsValue) -> Thrown<String> {
 ///
 /// # Errors
 /// `argument` when the secret is none.
-#[wasm_bindgen(js_name = ownerVerify, skip_typescript)]
+#[wasm_bindgen(js_name = ownerVerify)]
 pub fn owner_verify(secret: &JsValue, message: &JsValue, signature: &JsValue) -> Thrown<bool> {
     let verified = || {
         let (secret, message) = (text("secret", secret)?, text("message", message)?);
