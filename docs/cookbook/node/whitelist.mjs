@@ -9,5 +9,5 @@ const [folder, ...patterns] = process.argv.slice(2);
 const mailbox = await Mailbox.open(folder);
 for (const pattern of patterns) await mailbox.filter.allow(pattern);
 await mailbox.filter.mode('whitelist');
-const { mode, whitelist } = await mailbox.filter.show();
+const { mode, whitelist } = await mailbox.filter.state();
 process.stdout.write(`${mode}: ${whitelist.join(', ')}\n`);

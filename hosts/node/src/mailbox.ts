@@ -26,7 +26,7 @@ export interface CallOptions {
 export interface OpenOptions extends CallOptions {
   /** Another agent of the same config, as `$AGENTAZALL_AGENT` names one. */
   agent?: string;
-  /** Makes the mailbox if it is not there: its agent's name and who the agent is. */
+  /** How the mailbox is made if it is not there: its agent's name and who the agent is. */
   create?: { agent?: string; identity?: string };
   /**
    * How long requests under way may still take once a call is aborted, in milliseconds; eight seconds without it. What a relay is
@@ -70,6 +70,8 @@ export interface InboxOptions extends CallOptions {
 /** A change of a text: `set` replaces it, `append` adds a line. */
 export type Edit = { set: string } | { append: string };
 
+const asEdit = (edit: Edit | string): Edit => (typeof edit === 'string' ? { set: edit } : edit);
+
 const list = (addresses: string | readonly string[] | undefined): readonly string[] =>
   addresses === undefined ? [] : typeof addresses === 'string' ? [addresses] : addresses;
 
@@ -111,6 +113,8 @@ export class Mailbox implements AsyncDisposable {
     private readonly options: OpenOptions,
     /** The agent's address. */
     readonly address: string,
+    /** The addresses that relays know the agent by. */
+    readonly relayAddresses: readonly string[],
     /** The agent's folder. */
     readonly folder: string,
   ) {
@@ -121,7 +125,7 @@ export class Mailbox implements AsyncDisposable {
 
   /**
    * Opens the mailbox of a config file, or of the `config.json` in a folder; without a path, of the one that the command line would
-   * use (`$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT`, `./config.json`).
+   * use (`$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT`, `./config.json`). Where there is none, one is made.
    */
   static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
     options.signal?.throwIfAborted();
@@ -131,15 +135,14 @@ export class Mailbox implements AsyncDisposable {
     const { signal, ...kept } = options;
     const lasting: OpenOptions = { ...kept, ...(agent === undefined ? {} : { agent }) };
     let opened = await open(file, lasting, signal);
-    if (!opened.config.found) {
-      if (options.create === undefined) {
-        throw new AzallError('no-mailbox', `there is no mailbox: no ${file}; give \`create\`, or run \`azall quickstart\` there`);
-      }
+    if (!opened.config.found && options.create !== undefined) {
       await create(opened, options.create, lasting, signal);
       opened = await open(file, lasting, signal);
     }
-    const { agent: address } = opened.config;
-    return new Mailbox(file, lasting, address, path.join(opened.mailboxes, address));
+    // The first command of all makes what is not there.
+    const { outcome } = await run(opened, { command: 'address', arguments: {} }, lasting, signal);
+    const { address, relay_addresses: relayAddresses } = outcome as Data.Addresses;
+    return new Mailbox(file, lasting, address, relayAddresses, path.join(opened.mailboxes, opened.config.agent));
   }
 
   /** Runs any command by its name, with its arguments as the core knows them, and gives its last step. */
@@ -199,19 +202,22 @@ export class Mailbox implements AsyncDisposable {
     return this.outcome('recall', { query, ...args }, { signal });
   }
 
-  /** Who the agent is; or sets it. */
-  whoami(set?: string, options?: CallOptions): Promise<Data.SelfText> {
-    return this.outcome('whoami', { set }, options);
+  /** Who the agent is; with a text, sets it first. */
+  async whoami(set?: string, options?: CallOptions): Promise<string | null> {
+    if (set !== undefined) await this.outcome('whoami', { set }, options);
+    return (await this.outcome<Data.SelfText>('whoami', {}, options)).text;
   }
 
-  /** What the agent works on; or changes it. */
-  doing(edit?: Edit | string, options?: CallOptions): Promise<Data.SelfText> {
-    return this.outcome('doing', { edit: typeof edit === 'string' ? { set: edit } : edit }, options);
+  /** What the agent works on; with an edit, changes it first. */
+  async doing(edit?: Edit | string, options?: CallOptions): Promise<string | null> {
+    if (edit !== undefined) await this.outcome('doing', { edit: asEdit(edit) }, options);
+    return (await this.outcome<Data.SelfText>('doing', {}, options)).text;
   }
 
-  /** A note of today; or changes it. */
-  note(name: string, edit?: Edit | string, options?: CallOptions): Promise<Data.Note> {
-    return this.outcome('note', { name, edit: typeof edit === 'string' ? { set: edit } : edit }, options);
+  /** A note of today; with an edit, changes it first. One that is not there is an error (`not-found`). */
+  async note(name: string, edit?: Edit | string, options?: CallOptions): Promise<string> {
+    if (edit !== undefined) await this.outcome('note', { name, edit: asEdit(edit) }, options);
+    return (await this.outcome<Data.Note>('note', { name }, options)).text ?? '';
   }
 
   /** One delivery cycle: what waits goes out, what came is fetched. */
@@ -304,7 +310,7 @@ class FilterCommands extends Commands {
   }
 
   /** As it is. */
-  show(options?: CallOptions): Promise<Data.FilterState> {
+  state(options?: CallOptions): Promise<Data.FilterState> {
     return this.change([], options);
   }
 
@@ -337,23 +343,25 @@ class FilterCommands extends Commands {
 /** Known peers and their keys. */
 class KeyringCommands extends Commands {
   /** All keys. */
-  list(options?: CallOptions): Promise<Data.KeyringListing> {
-    return this.outcome('keyring', 'list', options);
+  async list(options?: CallOptions): Promise<Data.KeyringListing['keys']> {
+    return (await this.outcome<Data.KeyringListing>('keyring', 'list', options)).keys;
   }
 
   /** One key. */
-  show(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
-    return this.outcome('keyring', { show: fingerprint }, options);
+  async show(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing['keys'][number]> {
+    const [key] = (await this.outcome<Data.KeyringListing>('keyring', { show: fingerprint }, options)).keys;
+    if (key === undefined) throw new AzallError('not-found', `there is no key ${fingerprint} in the keyring`);
+    return key;
   }
 
   /** Accepts a key for the addresses it was seen with: settles a changed key. */
-  trust(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
-    return this.outcome('keyring', { trust: fingerprint }, options);
+  async trust(fingerprint: string, options?: CallOptions): Promise<void> {
+    await this.outcome('keyring', { trust: fingerprint }, options);
   }
 
   /** Forgets a key. */
-  forget(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing> {
-    return this.outcome('keyring', { forget: fingerprint }, options);
+  async forget(fingerprint: string, options?: CallOptions): Promise<void> {
+    await this.outcome('keyring', { forget: fingerprint }, options);
   }
 }
 
@@ -365,7 +373,7 @@ class TrustCommands extends Commands {
   }
 
   /** Makes a token. */
-  generate({ signal, ...args }: CallOptions & { agent?: string; force?: boolean } = {}): Promise<Data.TrustToken> {
+  makeToken({ signal, ...args }: CallOptions & { agent?: string; force?: boolean } = {}): Promise<Data.TrustToken> {
     return this.outcome('trust-gen', args, { signal });
   }
 
@@ -380,13 +388,13 @@ class TrustCommands extends Commands {
   }
 
   /** Binds the agent to an owner on this machine. */
-  bindLocal(owner: string, { signal, force = false }: CallOptions & { force?: boolean } = {}): Promise<Data.Bound> {
+  bindLocally(owner: string, { signal, force = false }: CallOptions & { force?: boolean } = {}): Promise<Data.Bound> {
     return this.outcome('trust-bind-local', { owner, force }, { signal });
   }
 
-  /** Frees the agent from its owner. */
-  revoke(options?: CallOptions): Promise<Data.Revoked> {
-    return this.outcome('trust-revoke', { yes: true }, options);
+  /** Frees the agent, and gives the owner whom it was bound to. */
+  async revoke(options?: CallOptions): Promise<string | null> {
+    return (await this.outcome<Data.Revoked>('trust-revoke', { yes: true }, options)).owner;
   }
 }
 

@@ -2,6 +2,12 @@
 
 import type { Origin, Peer } from './core.js';
 
+/** The agent's addresses. */
+export interface Addresses {
+  address: string;
+  relay_addresses: string[];
+}
+
 /** What is known of a message's origin. */
 export interface Verdict {
   /** What the signature proves; absent when nobody has verified it yet. */

@@ -23,10 +23,10 @@ test('a signal that is aborted already stops every call before it begins', async
     ada.note('x', undefined, { signal }),
     ada.sync({ signal }),
     ada.export('/nowhere/x.zip', { signal }),
-    ada.filter.show({ signal }),
+    ada.filter.state({ signal }),
     ada.keyring.list({ signal }),
     ada.trust.status({ signal }),
-    ada.trust.generate({ signal }),
+    ada.trust.makeToken({ signal }),
   ];
   for (const call of calls) await assert.rejects(call, { message: 'enough' });
   for await (const row of ada.watch({ signal })) assert.fail(`nothing comes: ${row.id}`);

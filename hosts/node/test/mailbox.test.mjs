@@ -50,13 +50,13 @@ test('memories, notes and the agent itself', async () => {
   assert.deepEqual((await ada.recall('oauth2')).memories.map(({ text }) => text), ['OAuth2 with refresh tokens']);
   assert.match((await ada.recall()).index, /api/);
   await ada.whoami('I am Ada.');
-  assert.equal((await ada.whoami()).text, 'I am Ada.');
+  assert.equal(await ada.whoami(), 'I am Ada.');
   await ada.doing('first');
   await ada.doing({ append: 'second' });
-  assert.equal((await ada.doing()).text, 'first\nsecond');
+  assert.equal(await ada.doing(), 'first\nsecond');
   await ada.note('list', 'milk');
-  assert.equal((await ada.note('list', { append: 'bread' })).done, 'appended');
-  assert.equal((await ada.note('list')).text, 'milk\nbread');
+  assert.equal(await ada.note('list', { append: 'bread' }), 'milk\nbread');
+  assert.equal(await ada.note('list'), 'milk\nbread');
 });
 
 test('filter, keyring and trust', async () => {
@@ -70,13 +70,13 @@ test('filter, keyring and trust', async () => {
   await ada.filter.mode('blacklist');
   await bob.send({ to: 'ada@localhost', body: 'x' });
   await ada.inbox();
-  const key = (await ada.keyring.list()).keys.find(({ addresses }) => addresses.includes('bob@localhost'));
+  const key = (await ada.keyring.list()).find(({ addresses }) => addresses.includes('bob@localhost'));
   assert.equal((await ada.keyring.trust(key.fingerprint)).keys[0].trusted, true);
-  assert.equal((await ada.keyring.show(key.fingerprint)).keys[0].fingerprint, key.fingerprint);
+  assert.equal((await ada.keyring.show(key.fingerprint)).fingerprint, key.fingerprint);
   await ada.keyring.forget(key.fingerprint);
   await assert.rejects(ada.keyring.show(key.fingerprint), { name: 'AzallError', code: 'not-found', exitCode: 1 });
 
-  const { token, armor } = await ada.trust.generate();
+  const { token, armor } = await ada.trust.makeToken();
   assert.equal((await ada.trust.verify(armor)).agent, 'ada@localhost');
   // The native program is another host on the same machine: its facts must be the same, or it would refuse the token.
   const checked = spawnSync(native(), ['-c', ada.configFile, 'trust-verify', '--token', token], { encoding: 'utf8' });
@@ -85,7 +85,7 @@ test('filter, keyring and trust', async () => {
   assert.equal((await ada.trust.status()).machine_matches, true);
   await assert.rejects(ada.trust.bind('owner@localhost', token), { code: 'trust', exitCode: 3 });
   await ada.trust.revoke();
-  assert.equal((await ada.trust.bindLocal('other@localhost')).owner, 'other@localhost');
+  assert.equal((await ada.trust.bindLocally('other@localhost')).owner, 'other@localhost');
 });
 
 test('the state is exported for its owner alone and imported elsewhere', async () => {
@@ -104,9 +104,18 @@ test('the state is exported for its owner alone and imported elsewhere', async (
   await assert.rejects(ada.export(file), { code: 'file', message: /no ZIP file/ });
 });
 
+test('a mailbox is made where there is none', async () => {
+  const root = folder();
+  const first = await Mailbox.open(root);
+  assert.match(first.address, /^agent-[0-9a-f]{8}@localhost$/);
+  assert.deepEqual(first.relayAddresses, []);
+  assert.equal((await Mailbox.open(root)).address, first.address);
+});
+
 test('failures tell their kind', async () => {
   const root = folder();
-  await assert.rejects(Mailbox.open(root), { name: 'AzallError', code: 'no-mailbox' });
+  fs.writeFileSync(path.join(root, 'broken.json'), '{');
+  await assert.rejects(Mailbox.open(path.join(root, 'broken.json')), { name: 'AzallError', code: 'config' });
   const ada = await mailbox('ada', root);
   await assert.rejects(ada.read('ffffffffffff'), (error) => error instanceof AzallError && error.code === 'not-found');
   await assert.rejects(ada.send({ to: '../x', body: '' }), { code: 'argument', exitCode: 2 });
