@@ -1,4 +1,4 @@
-"""An agent over the Python package: calls come as lines of JSON on standard input, results go as lines of JSON to standard output."""
+"""An agent over the Python package: calls come as lines of JSON on standard input, results go out as lines of JSON."""
 
 import base64
 import dataclasses
@@ -10,7 +10,7 @@ from typing import Any
 import azall
 
 
-def data(value: Any) -> Any:
+def data(value: Any) -> Any:  # noqa: ANN401  (data of any kind)
     """A result as plain data, by the names of `--json`."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = dataclasses.fields(value)
@@ -22,7 +22,7 @@ def data(value: Any) -> Any:
     return value
 
 
-def call(mailbox: azall.Mailbox, name: str, args: dict[str, Any]) -> Any:
+def call(mailbox: azall.Mailbox, name: str, args: dict[str, Any]) -> Any:  # noqa: ANN401  (data of any kind)
     """One call of the table."""
     if name == "address":
         return mailbox.address

@@ -26,7 +26,9 @@ class Agent:
     def __init__(self, command: list[str], folder: Path, env: dict[str, str]) -> None:
         pipe = subprocess.PIPE
         merged = {**os.environ, **env}
-        self._process = subprocess.Popen(command, cwd=folder, env=merged, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=merged, stdin=pipe, stdout=pipe, text=True, encoding="utf-8"
+        )
 
     def call(self, name: str, args: dict[str, Any]) -> Any:  # noqa: ANN401  (data of any kind)
         """Calls a method of the mailbox and gives its result as data."""
@@ -107,7 +109,7 @@ def _folder(root: Path, name: str) -> Path:
 
 
 def interpreters() -> list[Python | Node]:
-    """Those that the environment names: `AZALL_PYTHON`, a Python with the package; `AZALL_NODE_PACKAGE`, the Node package's folder."""
+    """Those that the environment names: `AZALL_PYTHON` has the one package, `AZALL_NODE_PACKAGE` is the other's folder."""
     found: list[Python | Node] = []
     if python := os.environ.get("AZALL_PYTHON"):
         found.append(Python(python))

@@ -12,7 +12,9 @@ import pytest
 
 DIST = Path(os.environ.get("AZALL_DIST", ""))
 
-pytestmark = pytest.mark.skipif(not os.environ.get("AZALL_DIST"), reason="needs AZALL_DIST, the folder that `cargo xtask dist` fills")
+pytestmark = pytest.mark.skipif(
+    not os.environ.get("AZALL_DIST"), reason="needs AZALL_DIST, the folder that `cargo xtask dist` fills"
+)
 
 
 def made(pattern: str) -> Path:
@@ -24,8 +26,12 @@ def made(pattern: str) -> Path:
 
 def run(*command: str | Path, folder: Path) -> str:
     """Runs a command without azall's variables and gives its output."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AZALL_", "AGENTAZALL_", "PYTHON"))}
-    ran = subprocess.run(list(command), cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AZALL_", "AGENTAZALL_", "PYTHON"))
+    }
+    ran = subprocess.run(
+        list(command), cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran
     return ran.stdout
 
@@ -62,7 +68,9 @@ def test_the_native_archive(tmp_path: Path) -> None:
     with tarfile.open(made("azall-*-*-*.tar.gz")) as archive:
         archive.extractall(tmp_path, filter="data")
     (folder,) = tmp_path.iterdir()
-    assert {"azall", "azall-sandbox", "azall.wasm", "LICENSE-MIT", "LICENSE-APACHE"} <= {path.name for path in folder.iterdir()}
+    assert {"azall", "azall-sandbox", "azall.wasm", "LICENSE-MIT", "LICENSE-APACHE"} <= {
+        path.name for path in folder.iterdir()
+    }
     tour([folder / "azall"], tmp_path / "native")
     (tmp_path / "confined").mkdir()
     run(folder / "azall", "sandbox", "--", "remember", "--text", "inside", folder=tmp_path / "confined")
@@ -75,7 +83,10 @@ def test_the_wheel(tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", "env", folder=tmp_path)
     run(tmp_path / "env/bin/python", "-m", "pip", "install", "--quiet", wheel, folder=tmp_path)
     tour([tmp_path / "env/bin/azall"], tmp_path / "command")
-    program = "import azall; m = azall.Mailbox.open('m', agent='ada@localhost'); m.remember('x', 'y'); print(m.recall('x').memories[0].title)"
+    program = (
+        "import azall; m = azall.Mailbox.open('m', agent='ada@localhost'); m.remember('x', 'y');"
+        "print(m.recall('x').memories[0].title)"
+    )
     (tmp_path / "m").mkdir()
     assert run(tmp_path / "env/bin/python", "-c", program, folder=tmp_path) == "y\n"
 
@@ -117,7 +128,7 @@ def test_the_module_for_wasi(tmp_path: Path) -> None:
     """`azall.wasm` runs under Node."""
     program = (
         "import { WASI } from 'node:wasi'; import { readFile } from 'node:fs/promises';"
-        "const wasi = new WASI({ version: 'preview1', args: ['azall', '--version'], preopens: { '/': '.' }, returnOnExit: true });"
+        "const wasi = new WASI({ version: 'preview1', args: ['azall', '--version'], preopens: { '/': '.' } });"
         f"const module = await WebAssembly.compile(await readFile({json.dumps(str(DIST / 'azall.wasm'))}));"
         "process.exitCode = wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));"
     )

@@ -1,4 +1,4 @@
-"""A Python agent, a Node agent and the native daemon on one mailbox at once, under load: nothing is lost, nothing is there twice."""
+"""A Python agent, a Node agent and the native daemon on one mailbox at once: nothing is lost, nothing is there twice."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agents import Agent, Failed, Node, Python, interpreters
 
 SECONDS = int(os.environ.get("AZALL_LOAD_SECONDS", "60"))
@@ -44,7 +45,9 @@ def running(*words: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def azall(folder: Path, *words: str) -> Any:  # noqa: ANN401  (a JSON document)
     """Runs one native command."""
-    ran = subprocess.run([AZALL, *words, "--json"], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [AZALL, *words, "--json"], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran
     return json.loads(ran.stdout)
 
@@ -130,9 +133,12 @@ def judge(home: Path, bob: Path, sent: dict[str, list[str]], remembered: list[st
     """Compares what was told with what is there."""
     subjects = Counter(row["subject"] for row in azall(bob, "inbox", "--all")["messages"])
     told = Counter(subject for subjects in sent.values() for subject in subjects)
-    assert all(sent.values()) and subjects == told, (subjects - told, told - subjects)
+    assert all(sent.values())
+    assert subjects == told, (subjects - told, told - subjects)
     got = Counter(row["subject"] for row in azall(home, "inbox", "--all", "--offline")["messages"])
-    assert written and got == Counter(written), (got - Counter(written), Counter(written) - got)
+    assert written
+    assert got == Counter(written), (got - Counter(written), Counter(written) - got)
     memories = [memory["title"] for memory in azall(home, "recall", "-", "--limit", "100000")["memories"]]
-    assert remembered and set(remembered) <= set(memories), set(remembered) - set(memories)
+    assert remembered
+    assert set(remembered) <= set(memories), set(remembered) - set(memories)
     print(f"{sum(told.values())} sent, {len(written)} received, {len(remembered)} memories in {SECONDS} s")

@@ -1,4 +1,4 @@
-"""A WebAssembly program as a tool: `azall tool NAME --run` runs it in the sandbox, where it sees this agent's folder alone."""
+"""A WebAssembly program as a tool: `azall tool NAME --run` runs it in the sandbox, in this agent's folder alone."""
 
 import os
 import subprocess
@@ -17,7 +17,9 @@ def azall(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(SANDBOX).parent}:{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "HOME": str(folder)}
     command = [os.environ["AZALL_BIN"], *words]
-    return subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_program_runs_in_the_sandbox(tmp_path: Path) -> None:
@@ -28,10 +30,14 @@ def test_a_program_runs_in_the_sandbox(tmp_path: Path) -> None:
     assert added.returncode == 0, added.stderr
     shown = azall(tmp_path, "tool", "inner", "--run", "--run-args", "--version")
     assert (shown.returncode, shown.stdout.startswith("azall ")) == (0, True), shown
-    stored = azall(tmp_path, "tool", "inner", "--run", "--run-args", "remember", "--text", "from inside", "--title", "x")
+    stored = azall(
+        tmp_path, "tool", "inner", "--run", "--run-args", "remember", "--text", "from inside", "--title", "x"
+    )
     assert stored.returncode == 0, stored
     kept = list(tmp_path.rglob("remember/x.txt"))
     own = tmp_path / "data" / "mailboxes" / "ada@localhost"
-    assert len(kept) == 1 and kept[0].is_relative_to(own), kept
+    assert len(kept) == 1
+    assert kept[0].is_relative_to(own)
     outside = azall(tmp_path, "tool", "inner", "--run", "--run-args", "import", "/../../../secret.txt")
-    assert outside.returncode == 1 and "secret" not in outside.stdout.replace("secret.txt", ""), outside
+    assert outside.returncode == 1
+    assert "cannot read" in outside.stdout + outside.stderr, outside
