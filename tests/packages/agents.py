@@ -109,7 +109,7 @@ def _folder(root: Path, name: str) -> Path:
 
 
 def interpreters() -> list[Python | Node]:
-    """Those that the environment names: `AZALL_PYTHON` has the one package, `AZALL_NODE_PACKAGE` is the other's folder."""
+    """Those that the environment names: a Python with the one package, the folder of the other."""
     found: list[Python | Node] = []
     if python := os.environ.get("AZALL_PYTHON"):
         found.append(Python(python))

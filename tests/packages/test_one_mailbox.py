@@ -1,4 +1,4 @@
-"""A Python agent, a Node agent and the native daemon on one mailbox at once: nothing is lost, nothing is there twice."""
+"""Python, Node and the native daemon on one mailbox at once, under load: nothing is lost, nothing is there twice."""
 
 import json
 import os
