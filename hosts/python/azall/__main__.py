@@ -85,8 +85,10 @@ class _Stop:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self._is_raised and number == signal.SIGINT:
-            os._exit(_EXIT_INTERRUPTED)
+        if self._is_raised:
+            if number == signal.SIGINT:
+                os._exit(_EXIT_INTERRUPTED)
+            return
         self._is_raised = True
         if self._run is not None:
             self._run.cancel()

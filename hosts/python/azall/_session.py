@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._core import CommandLine, Config, Op
-from ._drive import OnEvent, Run, Step
+from ._drive import Flag, OnEvent, Run, Step
 from ._effects import Effect
 from ._files import Roots, commit
 from ._host import Host
@@ -85,7 +85,7 @@ class Session:
 
     def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
         """A run of an operation over this config."""
-        stopping = threading.Event()
+        stopping = Flag()
         return Run(op, self.host(config, stopping.is_set), on_event, stopping)
 
     def command(self, command: dict[str, Any], on_event: OnEvent = lambda _: None) -> Step:
@@ -123,12 +123,13 @@ def _interruptible(run: Run) -> Step:
             result.append(error)
 
     thread = threading.Thread(target=drive, name="azall-command", daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join()
     except KeyboardInterrupt:
         run.cancel()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         raise
     if isinstance(result[0], BaseException):
         raise result[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from ._drive import Flag
 from ._journal import Journal, Record
 from ._requests import Files, attachments_of
 from .errors import Error, NotFoundError
@@ -71,7 +72,7 @@ class Manner:
 class Work:
     """What a running service has to do, and the threads that do it."""
 
-    def __init__(self, manner: Manner, mailbox: Mailbox, journal: Journal, stop: threading.Event) -> None:
+    def __init__(self, manner: Manner, mailbox: Mailbox, journal: Journal, stop: Flag) -> None:
         self.mailbox = mailbox
         self._manner = manner
         self._journal = journal
