@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
 
 import azall
 
@@ -180,11 +181,9 @@ def test_it_runs_until_it_is_stopped(pair: Pair) -> None:
     thread = threading.Thread(target=lambda: done.append(service.run()))
     asked = ask(ada)
     thread.start()
-    while not answers(ada):
-        time.sleep(0.05)
+    until(lambda: answers(ada))
     asked += [ada.send("bob@localhost", "later", "later").id]
-    while len(answers(ada)) < 2:
-        time.sleep(0.05)
+    until(lambda: len(answers(ada)) >= 2)
     service.stop()
     thread.join(30)
     assert done == [2]
@@ -217,8 +216,7 @@ def test_signals_stop_it_cleanly(pair: Pair, number: signal.Signals) -> None:
     ada, bob = pair
     asked = ask(ada, 3)
     with start(bob) as process:
-        while len(answers(ada)) < 3:
-            time.sleep(0.05)
+        until(lambda: len(answers(ada)) >= 3)
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "begun\n3\n")
@@ -237,8 +235,7 @@ def test_a_killed_service_answers_every_message_once(pair: Pair) -> None:
             time.sleep(chance.uniform(0.0, 0.25))
             process.kill()
     with start(bob) as process:
-        while len(answers(ada)) < len(asked):
-            time.sleep(0.05)
+        until(lambda: len(answers(ada)) >= len(asked))
         process.terminate()
         process.communicate(timeout=60)
     bob.sync()
