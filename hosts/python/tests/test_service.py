@@ -322,6 +322,54 @@ def test_what_takes_the_process_down_is_put_aside(pair: Pair) -> None:
     assert set(answers(ada)) == {good}
 
 
+def test_a_listing_from_before_answers_nothing_twice(pair: Pair) -> None:
+    ada, bob = pair
+    asked = ask(ada)
+    bob.sync()
+    stale = bob.inbox(offline=True).messages[0]
+    assert stale.unread
+    service = azall.Service(bob, handler=lambda _: "x")
+    with service._working() as work:
+        work.consider(stale)
+        work.start_due()
+        until(lambda: work._done == 1)
+        work.consider(stale)
+        work.start_due()
+        assert work.finish(everything=True) == 1
+    assert answers(ada) == {asked[0]: ["x"]}
+
+
+def test_a_handler_that_exits_is_a_failure(pair: Pair) -> None:
+    ada, bob = pair
+    ask(ada)
+    service = azall.Service(bob, handler=lambda _: sys.exit(1), tries=1)
+    assert service.run_once() == 1
+    assert service.aside()[0].error == "SystemExit: 1"
+    assert service.run_once() == 0
+
+
+def test_what_was_put_aside_before_it_was_read_stays_there(pair: Pair) -> None:
+    ada, bob = pair
+    ask(ada)
+    bob.sync()
+    reading = azall.Mailbox.command
+    broken = azall.Service(bob, handler=lambda _: "x", tries=1)
+
+    def fail(self: azall.Mailbox, name: str, arguments: object = None) -> object:
+        if name == "read":
+            raise azall.StorageError("broken", "file")
+        return reading(self, name, arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(azall.Mailbox, "command", fail)
+        assert broken.run_once() == 1
+    assert bob.inbox(all=True).unread == 1
+    assert broken.run_once() == 0
+    broken.retry(broken.aside()[0].id)
+    assert broken.run_once() == 1
+    assert len(answers(ada)) == 1
+
+
 def test_a_damaged_record_is_as_good_as_none(pair: Pair) -> None:
     ada, bob = pair
     asked = ask(ada)
