@@ -16,18 +16,21 @@ from . import _core
 from ._core import CommandLine, Config, Ending, Op
 from ._drive import Run, Step
 from ._effects import words
-from ._session import Session, absolute, write_archive
+from ._session import Session, absolute, variable, write_archive
 from .errors import Error
 
 _EXIT_INTERRUPTED = 130
 """The exit code of a process ended by SIGINT, as shells count."""
 
 
-def _write(stream: BinaryIO, text: str) -> OSError | None:
-    """Prints; a reader that has gone away has nothing to complain about."""
+def _write(text: str, to_stderr: bool = False) -> OSError | None:
+    """Prints; a reader that has gone away has nothing to complain about, nor has a stream that was closed from the start."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if stream is None:
+        return None
     try:
-        stream.write(text.encode())
-        stream.flush()
+        stream.buffer.write(text.encode())
+        stream.buffer.flush()
     except BrokenPipeError:
         # What is left in the buffer must not fail again at the end of the process.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -37,7 +40,7 @@ def _write(stream: BinaryIO, text: str) -> OSError | None:
 
 
 def _leave(ending: Ending) -> int:
-    _write(sys.stderr.buffer if ending.to_stderr else sys.stdout.buffer, ending.text)
+    _write(ending.text, ending.to_stderr)
     return ending.code
 
 
@@ -70,7 +73,7 @@ class _Manner:
         """Shows an event: notices on standard error, a part of the result on standard output."""
         colorful = self.color if event["level"] == "result" else self.color_of_notices
         if (line := _core.event_line(event, self.json, self.verbose, colorful)) is not None:
-            _write(sys.stderr.buffer if line[1] else sys.stdout.buffer, line[0])
+            _write(line[0], line[1])
 
 
 class _Stop:
@@ -85,8 +88,10 @@ class _Stop:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
-        if self._is_raised and number == signal.SIGINT:
-            os._exit(_EXIT_INTERRUPTED)
+        if self._is_raised:
+            if number == signal.SIGINT:
+                os._exit(_EXIT_INTERRUPTED)
+            return
         self._is_raised = True
         if self._run is not None:
             self._run.cancel()
@@ -105,14 +110,14 @@ class _Stop:
 def _read_input(source: Step, manner: _Manner) -> tuple[str, bytes] | None:
     limit: int = source["limit"]
     name = source["path"] if source["from"] == "file" else "-"
-    if source["from"] == "stdin-if-piped" and sys.stdin.isatty():
+    if source["from"] == "stdin-if-piped" and sys.stdin is not None and sys.stdin.isatty():
         return None
     try:
         if source["from"] == "file":
             with open(name, "rb") as file:
                 content = _read_bounded(file, limit)
         else:
-            content = _read_bounded(sys.stdin.buffer, limit)
+            content = b"" if sys.stdin is None else _read_bounded(sys.stdin.buffer, limit)
     except OSError as error:
         shown = "standard input" if name == "-" else name
         raise manner.failed(f"cannot read {shown}: {words(error)}") from None
@@ -132,8 +137,7 @@ def _read_bounded(file: BinaryIO, limit: int) -> bytes:
 
 def _run(line: CommandLine, manner: _Manner) -> int:
     """Reads what the command line names, runs the command, and prints what it gives."""
-    environment = os.environ.get
-    located = line.config_path(environment("AGENTAZALL_CONFIG"), environment("AGENTAZALL_ROOT"))
+    located = line.config_path(variable("AGENTAZALL_CONFIG"), variable("AGENTAZALL_ROOT"))
     try:
         session = Session(absolute(located), None)
     except OSError as error:
@@ -159,8 +163,8 @@ def _finish(op: Op, step: Step, manner: _Manner) -> int:
     if step["file"] is not None:
         write_archive(step["file"]["path"], step["file"]["bytes"])
     ending = _core.ending(op, manner.json, manner.color)
-    if (error := _write(sys.stdout.buffer, ending.text)) is not None:
-        _write(sys.stderr.buffer, f"error: cannot print: {words(error)}\n")
+    if (error := _write(ending.text)) is not None:
+        _write(f"error: cannot print: {words(error)}\n", to_stderr=True)
         return 1
     return ending.code
 

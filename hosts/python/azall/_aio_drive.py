@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ._core import Op
-from ._drive import GIVEN_UP, GRACE, MOST_THREADS, OVERDUE, OnEvent, Step, deadline_of, turn
+from ._drive import GIVEN_UP, GRACE, MOST_THREADS, OVERDUE, Flag, OnEvent, Step, deadline_of, turn
 from ._effects import Answer, Effect, EffectError
 from ._host import Host
 
@@ -25,13 +24,13 @@ class AsyncRun:
         host: Host,
         send: Send,
         on_event: OnEvent = lambda _: None,
-        stopping: threading.Event | None = None,
+        stopping: Flag | None = None,
     ) -> None:
         self._op = op
         self._host = host
         self._send = send
         self._on_event = on_event
-        self._stopping = stopping or threading.Event()
+        self._stopping = stopping or Flag()
         self._stop = asyncio.Event()
         self._limit = asyncio.Semaphore(MOST_THREADS)
         self._slow: dict[asyncio.Task[Answer], int] = {}

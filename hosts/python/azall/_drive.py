@@ -93,6 +93,25 @@ def deadline_of(effect: Effect) -> float:
     return time.monotonic() + seconds + 1
 
 
+class Flag:
+    """A wish that somebody has raised. Unlike an event of `threading`, a signal handler may raise it at any point."""
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        """Raises it."""
+        self._is_set = True
+
+    def clear(self) -> None:
+        """Takes it back."""
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        """Whether it is raised."""
+        return self._is_set
+
+
 class Run:
     """One operation on its way, on the thread that calls `to_end`; any thread may cancel it."""
 
@@ -101,7 +120,7 @@ class Run:
         op: Op,
         host: Host,
         on_event: OnEvent = lambda _: None,
-        cancelled: threading.Event | None = None,
+        cancelled: Flag | None = None,
     ) -> None:
         """`cancelled` is set when the run is to stop, for whoever else wants to know."""
         self._op = op
@@ -111,7 +130,7 @@ class Run:
         self._queued: deque[tuple[int, Effect]] = deque()
         # What somebody waits for, with the moment from which nobody does.
         self._awaited: dict[int, float] = {}
-        self._cancelled = cancelled or threading.Event()
+        self._cancelled = cancelled or Flag()
         self._threads = 0
 
     def cancel(self) -> None:

@@ -11,6 +11,7 @@ import os
 import ssl
 import threading
 import time
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -58,6 +59,8 @@ def _options(way: _Way) -> dict[str, Any]:
         "trust_env": not is_direct,
         "headers": _HEADERS,
         "follow_redirects": False,
+        # A relay that sends cookies gets none back.
+        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         "limits": httpx.Limits(max_connections=None, max_keepalive_connections=16),
     }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ._core import CommandLine, Config, Op
-from ._drive import OnEvent, Run, Step
+from ._drive import Flag, OnEvent, Run, Step
 from ._effects import Effect
 from ._files import Roots, commit
 from ._host import Host
@@ -26,9 +26,20 @@ def locate(path: str | os.PathLike[str] | None) -> str:
     if path is None:
         line = CommandLine.parse(["address"])
         assert isinstance(line, CommandLine)
-        path = line.config_path(os.environ.get("AGENTAZALL_CONFIG"), os.environ.get("AGENTAZALL_ROOT"))
+        path = line.config_path(variable("AGENTAZALL_CONFIG"), variable("AGENTAZALL_ROOT"))
     found = os.fspath(path)
     return absolute(os.path.join(found, "config.json") if os.path.isdir(found) else found)
+
+
+def variable(name: str) -> str | None:
+    """A variable of the environment; one that is no UTF-8 is as good as none."""
+    value = os.environ.get(name)
+    return value if value is not None and shown(value) == value else None
+
+
+def shown(path: str) -> str:
+    """A path as text for people, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def absolute(path: str) -> str:
@@ -46,14 +57,14 @@ class Session:
         self.path = path
         self.folder, name = os.path.split(path)
         self._name = "" if name == ".." else name
-        self._agent = agent if agent is not None else os.environ.get("AGENTAZALL_AGENT")
+        self._agent = agent if agent is not None else variable("AGENTAZALL_AGENT")
         self._http: Http | None = None
         self._lock = threading.Lock()
         self._roots: dict[str, Roots] = {}
 
     def opening(self) -> Op:
         """The operation that reads the config."""
-        return Op.open(self._name, self.path, self._agent)
+        return Op.open(self._name, shown(self.path), self._agent)
 
     def forget_agent(self) -> None:
         """From now on the config alone says who the agent is."""
@@ -75,7 +86,7 @@ class Session:
 
     def shown(self, config: Config) -> Config:
         """The config, with its folder as people know it."""
-        return config.with_mailboxes_shown(self.mailboxes(config))
+        return config.with_mailboxes_shown(shown(self.mailboxes(config)))
 
     def open(self) -> Config:
         """Reads the config."""
@@ -85,7 +96,7 @@ class Session:
 
     def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
         """A run of an operation over this config."""
-        stopping = threading.Event()
+        stopping = Flag()
         return Run(op, self.host(config, stopping.is_set), on_event, stopping)
 
     def command(self, command: dict[str, Any], on_event: OnEvent = lambda _: None) -> Step:
@@ -123,12 +134,13 @@ def _interruptible(run: Run) -> Step:
             result.append(error)
 
     thread = threading.Thread(target=drive, name="azall-command", daemon=True)
-    thread.start()
     try:
+        thread.start()
         thread.join()
     except KeyboardInterrupt:
         run.cancel()
-        thread.join()
+        if thread.ident is not None:
+            thread.join()
         raise
     if isinstance(result[0], BaseException):
         raise result[0]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+from ._drive import Flag
 from ._journal import Journal, Record
 from ._requests import Files, attachments_of
 from .errors import Error, NotFoundError
@@ -19,6 +20,7 @@ from .mailbox import Mailbox
 from .models import Attachment, Message, Summary
 
 _LONGEST_PAUSE = 3600.0
+_MOST_FINISHED = 100_000
 _SCAN_SECONDS = 60.0
 """How often the whole inbox is looked through for what was missed."""
 
@@ -71,7 +73,7 @@ class Manner:
 class Work:
     """What a running service has to do, and the threads that do it."""
 
-    def __init__(self, manner: Manner, mailbox: Mailbox, journal: Journal, stop: threading.Event) -> None:
+    def __init__(self, manner: Manner, mailbox: Mailbox, journal: Journal, stop: Flag) -> None:
         self.mailbox = mailbox
         self._manner = manner
         self._journal = journal
@@ -87,14 +89,13 @@ class Work:
         # What was being tried when the process ended is tried first, one by one: so it shows which one ends it.
         self._suspects: list[tuple[str, str]] = []
         self._is_cleared = threading.Event()
+        self._aside: set[str] = set()
+        # The newest of those that were done with: a listing from before that may still call them unread.
+        self._finished: dict[str, None] = {}
         for name in journal.names():
-            if (record := journal.read(name)) is None:
-                continue
-            if record["running"]:
+            if (record := journal.read(name)) is not None and record["running"]:
                 self._suspects.append((name, record["day"]))
                 self._taken.add(name)
-            else:
-                self._due[name] = (record["day"], record["not_before"])
         self._threads = [
             threading.Thread(target=self._work, args=(number == 0,), name=f"azall-service-{number}", daemon=True)
             for number in range(manner.concurrency)
@@ -107,13 +108,14 @@ class Work:
         if not message.unread or not self._manner.accepts(message):
             return
         with self._lock:
-            if message.id not in self._taken:
+            if not any(message.id in known for known in (self._taken, self._aside, self._finished)):
                 self._due.setdefault(message.id, (message.day, 0.0))
 
     def start_due(self) -> None:
         """Hands what is due to the threads."""
         if time.monotonic() >= self._next_scan:
             self._next_scan = time.monotonic() + _SCAN_SECONDS
+            self._load_records()
             for message in self.mailbox.inbox(all=True, offline=True, unread=True):
                 self.consider(message)
         moment = time.time()
@@ -123,6 +125,19 @@ class Work:
                     del self._due[name]
                     self._taken.add(name)
                     self._queue.put((name, day))
+
+    def _load_records(self) -> None:
+        """Takes up what was begun before, or was put aside and taken back."""
+        with self._lock:
+            # What is being tried now may be done with before its record is read. Nothing more is handed out meanwhile.
+            busy = set(self._taken)
+        aside = set(self._journal.names("/aside"))
+        records = [record for name in self._journal.names() if (record := self._journal.read(name)) is not None]
+        with self._lock:
+            self._aside = aside
+            for record in records:
+                if record["id"] not in busy and not record["running"]:
+                    self._due.setdefault(record["id"], (record["day"], record["not_before"]))
 
     def finish(self, everything: bool = False) -> int:
         """Waits for what is being done, or for everything that was taken, and ends the threads."""
@@ -151,11 +166,18 @@ class Work:
         # What was not begun when the service was stopped waits for the next start.
         if self._stop.is_set():
             return
-        due = self._attended(name, day, how)
+        try:
+            due = self._attended(name, day, how)
+        except Error:
+            # The disk is full, or worse: what was recorded before still says where to go on.
+            due = time.time() + max(self._manner.backoff, 1.0)
         with self._lock:
             self._taken.discard(name)
             if due is None:
                 self._done += 1
+                self._finished[name] = None
+                if len(self._finished) > _MOST_FINISHED:
+                    del self._finished[next(iter(self._finished))]
             else:
                 self._due[name] = (day, due)
 
@@ -173,7 +195,7 @@ class Work:
                 self._put_aside({**record, "error": record["error"] or "the process ended during each try"})
                 return None
             return self._try(record)
-        except Exception as error:  # whatever a handler raises is a failed try
+        except (Exception, SystemExit) as error:  # whatever a handler raises is a failed try
             return self._failed(record, error)
 
     def _try(self, record: Record) -> float | None:
@@ -231,22 +253,20 @@ class Work:
         files = [(item["name"], base64.b64decode(item["data"])) for item in reply["attachments"]]
         self.mailbox.reply(name, reply["text"], attachments=files)
 
-    def _failed(self, record: Record, error: Exception) -> float | None:
+    def _failed(self, record: Record, error: BaseException) -> float | None:
         """Records a failed try; the message is put aside after the last one."""
         record["error"] = f"{type(error).__name__}: {error}"
         record["running"] = ""
         pause = min(self._manner.backoff * 2 ** (record["tries"] - 1), _LONGEST_PAUSE)
         record["not_before"] = time.time() + pause
-        try:
-            if record["tries"] >= self._manner.tries:
-                self._put_aside(record)
-                return None
-            self._journal.write(record)
-        except Error:
-            # The disk is full, or worse: what was recorded before still says where to go on.
-            return record["not_before"]
+        if record["tries"] >= self._manner.tries:
+            self._put_aside(record)
+            return None
+        self._journal.write(record)
         return record["not_before"]
 
     def _put_aside(self, record: Record) -> None:
         self._journal.write({**record, "running": ""})
         self._journal.move(record["id"], "", "aside/")
+        with self._lock:
+            self._aside.add(record["id"])

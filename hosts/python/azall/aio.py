@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from . import _requests as requests
 from . import models
 from ._aio_drive import AsyncRun
 from ._core import Config, Op
-from ._drive import OnEvent, Step
+from ._drive import Flag, OnEvent, Step
 from ._effects import Effect
 from ._requests import Addresses, Day, Files, Request
 from ._session import Session, locate, write_archive
@@ -113,7 +113,7 @@ class Mailbox:
         return self._session.shown(op.take_config())
 
     def _start(self, op: Op, config: Config, on_event: OnEvent = lambda _: None) -> AsyncRun:
-        stopping = threading.Event()
+        stopping = Flag()
         return AsyncRun(op, self._session.host(config, stopping.is_set), self._send, on_event, stopping)
 
     async def _drive(self, command: dict[str, Any]) -> Step:
@@ -367,21 +367,34 @@ class Watch(AsyncIterator[models.Summary]):
 
     async def __anext__(self) -> models.Summary:
         try:
-            if self._task is None and not self._is_closed:
-                self._task = await self._begin()
-            while not self._is_closed and not self._due:
-                await self._listen()
+            found = await self.wait(None)
         except BaseException:
+            # Whoever looks no longer, as a cancelled task does, leaves nothing running.
             await self.aclose()
             raise
-        if self._is_closed:
+        if found is None:
             raise StopAsyncIteration
-        return self._due.pop(0)
+        return found
 
-    async def _listen(self) -> None:
+    async def wait(self, seconds: float | None) -> models.Summary | None:
+        """The next message; `None` when none came within this time, or the watch is closed. A failure of the watch is raised."""
+        if self._task is None and not self._is_closed:
+            self._task = await self._begin()
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while not self._is_closed and not self._due:
+            left = self._LOOK_SECONDS
+            if deadline is not None:
+                left = min(left, deadline - time.monotonic())
+            if left <= 0:
+                return None
+            await self._listen(left)
+        return None if self._is_closed else self._due.pop(0)
+
+    async def _listen(self, seconds: float) -> None:
+        """Waits for the bell, but not longer than this, and looks for messages."""
         is_rung = True
         try:
-            await asyncio.wait_for(self._bell.wait(), self._LOOK_SECONDS)
+            await asyncio.wait_for(self._bell.wait(), seconds)
         except (asyncio.TimeoutError, TimeoutError):
             is_rung = False
         self._bell.clear()

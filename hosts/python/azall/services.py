@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from . import protocol
+from ._drive import Flag
 from ._journal import Journal, alone
 from ._work import Handler, Manner, Work
 from .errors import NotFoundError
@@ -77,7 +78,7 @@ class Service:
         self.grace = grace
         self._mailbox = mailbox
         self._accept = accept
-        self._stop = threading.Event()
+        self._stop = Flag()
 
     def handler(self, function: Handler) -> Handler:
         """Makes a function, plain or `async`, the handler: a decorator."""

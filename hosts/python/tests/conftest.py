@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ import pytest
 import azall
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+def until(is_so: Callable[[], object]) -> None:
+    """Waits until something is so. What never comes is a failure, not a hang."""
+    limit = time.monotonic() + 90
+    while not is_so():
+        assert time.monotonic() < limit, "it never came"
+        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -79,6 +79,7 @@ def test_watching(tmp_path: Path) -> None:
             await mailbox.send("ada@localhost", "two", "x")
             await task
             assert sorted(seen) == ["one", "two"]
+            assert await watch.wait(0.1) is None
             await watch.aclose()
             assert [message async for message in watch] == []
             assert len(await mailbox.inbox()) == 2

@@ -50,6 +50,26 @@ def test_exit_codes_and_streams(tmp_path: Path) -> None:
     )
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    assert azall(folder, "setup", "--agent", "ada").returncode == 0
+    assert azall(folder, "remember", "-t", "x").returncode == 0
+    assert azall(folder, "read", os.fsdecode(b"\xff")).returncode == 2
+    command = [sys.executable, "-m", "azall", "address", "-q"]
+    odd = ENVIRONMENT | {"AGENTAZALL_CONFIG": os.fsdecode(b"\xff"), "AGENTAZALL_AGENT": os.fsdecode(b"\xfe")}
+    ran = subprocess.run(command, cwd=folder, capture_output=True, env=odd)
+    assert (ran.returncode, ran.stdout) == (0, b"ada@localhost\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_failure(tmp_path: Path, closed: str) -> None:
+    azall(tmp_path, "setup", "--agent", "ada")
+    words = ["sh", "-c", f"'{sys.executable}' -m azall send --to ada@localhost -s x {closed}"]
+    assert subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True).returncode in (0, 2)
+    assert azall(tmp_path, "inbox").stderr == b""
+
+
 def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
     azall(tmp_path, "setup", "--agent", "ada")
     ran = subprocess.run(

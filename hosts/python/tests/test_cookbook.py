@@ -7,10 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
-from conftest import REPOSITORY
+from conftest import REPOSITORY, until
 
 import azall
 
@@ -124,11 +123,10 @@ def test_text_statistics(pair: Pair) -> None:
     with start(EXAMPLES / "text_statistics.py", bob) as service:
         files = {"poem.txt": b"The sea. The sea!\nAnd the ship.\n", "photo.bin": b"\xff\xfe"}
         ada.send("bob@localhost", "Count", "One two two.", attachments=files)
-        while not (found := ada.inbox()).messages:
-            time.sleep(0.05)
+        until(lambda: ada.inbox().messages)
         service.send_signal(signal.SIGTERM)
         service.communicate(timeout=60)
-    answer = ada.read(found.messages[0])
+    answer = ada.read(ada.inbox().messages[0])
     rows = answer.text.splitlines()
     assert rows[1].split() == ["message", "1", "3", "2", "3.0", "one"]
     assert rows[2].split() == ["poem.txt", "2", "7", "4", "2.3", "ship"]

@@ -148,6 +148,18 @@ def test_limits(host: Host) -> None:
         assert head == {"bytes": (b"0123456789" * 20_000)[:limit], "truncated": limit < 200_000}
 
 
+def test_many_files_are_read_in_their_order(host: Host) -> None:
+    names = [f"{number}.txt" for number in range(1100)]
+    host.commit([write(name, name.encode()) for name in names if not name.startswith("7")])
+    heads = host.answer({"kind": "ReadMany", "folder": place(""), "names": names, "limit": 100})["Ok"]
+    assert len(heads) == len(names)
+    for name, head in zip(names, heads, strict=True):
+        if name.startswith("7"):
+            assert kind(head) == "not_found"
+        else:
+            assert head == {"Ok": {"bytes": name.encode(), "truncated": False}}
+
+
 def test_listing(host: Host, tmp_path: Path) -> None:
     mailboxes = tmp_path / "data/mailboxes"
     (mailboxes / "file").write_text("four")

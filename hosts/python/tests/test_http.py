@@ -57,8 +57,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/close":
             self.close_connection = True
         else:
-            shown = ";".join(f"{name}={self.headers[name]}" for name in ("X-A", "Accept-Encoding", "User-Agent"))
-            self.answer(404, shown.encode(), X_Twice="1")
+            shown = ";".join(
+                f"{name}={self.headers[name]}" for name in ("X-A", "Cookie", "Accept-Encoding", "User-Agent")
+            )
+            self.answer(404, shown.encode(), X_Twice="1", Set_Cookie="who=you; Path=/")
 
     def do_POST(self) -> None:
         length = self.headers["Content-Length"]
@@ -106,8 +108,16 @@ def failure(send: Send, effect: dict[str, Any]) -> EffectError:
 def test_any_status_is_an_answer(server: str, send: Send) -> None:
     answer = send(get(server + "/x", headers=[["X-A", "b"]]))
     assert answer["status"] == 404
-    assert answer["body"].startswith(b"X-A=b;Accept-Encoding=identity;User-Agent=azall/")
+    assert answer["body"].startswith(b"X-A=b;Cookie=None;Accept-Encoding=identity;User-Agent=azall/")
     assert ["x-twice", "1"] in answer["headers"]
+
+
+def test_cookies_are_not_given_back(server: str) -> None:
+    client = Http()
+    for _ in range(2):
+        body = client.send(get(server + "/x"))["body"]
+        assert isinstance(body, bytes)
+        assert b"Cookie=None" in body
 
 
 def test_redirects_are_not_followed(server: str, send: Send) -> None:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import until
 
 import azall
 
@@ -180,11 +181,9 @@ def test_it_runs_until_it_is_stopped(pair: Pair) -> None:
     thread = threading.Thread(target=lambda: done.append(service.run()))
     asked = ask(ada)
     thread.start()
-    while not answers(ada):
-        time.sleep(0.05)
+    until(lambda: answers(ada))
     asked += [ada.send("bob@localhost", "later", "later").id]
-    while len(answers(ada)) < 2:
-        time.sleep(0.05)
+    until(lambda: len(answers(ada)) >= 2)
     service.stop()
     thread.join(30)
     assert done == [2]
@@ -217,8 +216,7 @@ def test_signals_stop_it_cleanly(pair: Pair, number: signal.Signals) -> None:
     ada, bob = pair
     asked = ask(ada, 3)
     with start(bob) as process:
-        while len(answers(ada)) < 3:
-            time.sleep(0.05)
+        until(lambda: len(answers(ada)) >= 3)
         process.send_signal(number)
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "begun\n3\n")
@@ -237,8 +235,7 @@ def test_a_killed_service_answers_every_message_once(pair: Pair) -> None:
             time.sleep(chance.uniform(0.0, 0.25))
             process.kill()
     with start(bob) as process:
-        while len(answers(ada)) < len(asked):
-            time.sleep(0.05)
+        until(lambda: len(answers(ada)) >= len(asked))
         process.terminate()
         process.communicate(timeout=60)
     bob.sync()
@@ -323,6 +320,54 @@ def test_what_takes_the_process_down_is_put_aside(pair: Pair) -> None:
     aside = azall.Service(bob, "crashing").aside()
     assert [(item.id, item.tries) for item in aside] == [(poison, 3)]
     assert set(answers(ada)) == {good}
+
+
+def test_a_listing_from_before_answers_nothing_twice(pair: Pair) -> None:
+    ada, bob = pair
+    asked = ask(ada)
+    bob.sync()
+    stale = bob.inbox(offline=True).messages[0]
+    assert stale.unread
+    service = azall.Service(bob, handler=lambda _: "x")
+    with service._working() as work:
+        work.consider(stale)
+        work.start_due()
+        until(lambda: work._done == 1)
+        work.consider(stale)
+        work.start_due()
+        assert work.finish(everything=True) == 1
+    assert answers(ada) == {asked[0]: ["x"]}
+
+
+def test_a_handler_that_exits_is_a_failure(pair: Pair) -> None:
+    ada, bob = pair
+    ask(ada)
+    service = azall.Service(bob, handler=lambda _: sys.exit(1), tries=1)
+    assert service.run_once() == 1
+    assert service.aside()[0].error == "SystemExit: 1"
+    assert service.run_once() == 0
+
+
+def test_what_was_put_aside_before_it_was_read_stays_there(pair: Pair) -> None:
+    ada, bob = pair
+    ask(ada)
+    bob.sync()
+    reading = azall.Mailbox.command
+    broken = azall.Service(bob, handler=lambda _: "x", tries=1)
+
+    def fail(self: azall.Mailbox, name: str, arguments: object = None) -> object:
+        if name == "read":
+            raise azall.StorageError("broken", "file")
+        return reading(self, name, arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(azall.Mailbox, "command", fail)
+        assert broken.run_once() == 1
+    assert bob.inbox(all=True).unread == 1
+    assert broken.run_once() == 0
+    broken.retry(broken.aside()[0].id)
+    assert broken.run_once() == 1
+    assert len(answers(ada)) == 1
 
 
 def test_a_damaged_record_is_as_good_as_none(pair: Pair) -> None:
