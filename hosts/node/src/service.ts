@@ -160,6 +160,8 @@ class Service {
     } catch (thrown) {
       if (isOver(thrown, this.stop.signal)) return undefined;
       const latest = { ...(this.tickets.get(ticket.id) ?? begun), problem: words(thrown) };
+      // Another process holds the mailbox, or held it when it was killed: that is no fault of the message.
+      if (thrown instanceof AzallError && thrown.code === 'locked') return { ...latest, attempts: ticket.attempts };
       if (latest.attempts > (this.options.retries ?? 5)) return this.putAside(latest);
       await this.tickets.save(latest);
       return latest;

@@ -6,6 +6,9 @@ import { Tickets } from '../dist/tickets.js';
 
 const [config, how] = process.argv.slice(2);
 const end = () => process.kill(process.pid, 'SIGKILL');
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
+process.stdout.write('from here on SIGTERM is heard\n');
 const mailbox = await Mailbox.open(config);
 
 const { save } = Tickets.prototype;
@@ -20,10 +23,9 @@ Mailbox.prototype.reply = async function (...of) {
   return sent;
 };
 
-const stop = new AbortController();
-process.once('SIGTERM', () => stop.abort());
 const handler = () => {
   if (how === 'handler') end();
   return 'answered';
 };
-await service(mailbox, handler, { retries: 2, interval: 1, backoffMs: 1, signal: stop.signal });
+// A process that is killed while it works on a message has begun it once more.
+await service(mailbox, handler, { retries: how === 'handler' ? 2 : 50, interval: 1, backoffMs: 1, signal: stop.signal });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 
 import { Mailbox, service } from '../dist/index.js';
 import { folder, installed, mailbox, packageFolder, repository, until } from './support.mjs';
@@ -104,8 +104,10 @@ const worker = path.join(packageFolder, 'test/service-worker.mjs');
 /** Runs the service in a process of its own that ends itself as `how` says. */
 function work(config, how) {
   const child = spawn(process.execPath, [worker, config, how], { stdio: ['ignore', 'pipe', 'inherit'] });
+  after(() => child.kill('SIGKILL'));
   const ended = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
-  return { child, ended };
+  const ready = new Promise((resolve) => child.stdout.once('data', resolve));
+  return { child, ended, ready };
 }
 
 test('killed anywhere, it answers each message once', async () => {
@@ -120,7 +122,8 @@ test('killed anywhere, it answers each message once', async () => {
     setTimeout(() => child.kill('SIGKILL'), ms);
     await ended;
   }
-  const { child, ended } = work(bob.configFile, 'live');
+  const { child, ended, ready } = work(bob.configFile, 'live');
+  await ready;
   await until(async () => (await answersOf(ada)).length >= asked && (await bob.inbox({ offline: true, all: true, unread: true })).messages.length === 0, 'all answers');
   child.kill('SIGTERM');
   assert.equal(await ended, 0);
@@ -132,7 +135,8 @@ test('a message that ends the process each time is put aside', async () => {
   const { ada, bob, root } = await pair();
   await ada.send({ to: 'bob@localhost', subject: 'bomb', body: 'x' });
   for (let run = 0; run < 3; run += 1) assert.equal(await work(bob.configFile, 'handler').ended, 'SIGKILL');
-  const { child, ended } = work(bob.configFile, 'handler');
+  const { child, ended, ready } = work(bob.configFile, 'handler');
+  await ready;
   const tickets = path.join(root, '.azall-service/bob@localhost');
   await until(() => fs.readdirSync(tickets).some((name) => name.endsWith('.aside.json')), 'it is put aside');
   child.kill('SIGTERM');

@@ -50,9 +50,9 @@ export async function freePort() {
   return port;
 }
 
-/** Comes back when a condition holds; fails after a while that only a fault takes. */
+/** Comes back when a condition holds; fails after a while that only a fault takes: the lock of a process that was killed lasts 18 seconds. */
 export async function until(holds, what) {
-  const end = Date.now() + 30_000;
+  const end = Date.now() + 180_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`it never came to this: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
