@@ -99,8 +99,11 @@ fn native_archive(workspace: &Workspace, dist: &Path) -> Result<()> {
 /// The wheel for this platform, and the source that makes one elsewhere.
 fn python_packages(workspace: &Workspace, dist: &Path) -> Result<()> {
     let environment = Environment::ensure(workspace)?;
-    let mut maturin =
-        environment.module(&python_package::folder(workspace), "maturin", ["build", "--release", "--sdist", "--out"]);
+    let mut maturin = environment.module(
+        &python_package::folder(workspace),
+        "maturin",
+        ["build", "--profile", "addon", "--sdist", "--out"],
+    );
     maturin.arg(dist).env("CARGO_TARGET_DIR", &workspace.target);
     report::require("build the wheel", &mut maturin, MEND_MATURIN)
 }

@@ -36,7 +36,7 @@ pub(crate) fn npm<'a>(workspace: &Workspace, words: impl IntoIterator<Item = &'a
 
 /// The command that builds the addon.
 pub(crate) fn build(workspace: &Workspace) -> Command {
-    workspace.cargo(["build", "--release", "--package", "azall-node"])
+    workspace.cargo(["build", "--profile", "addon", "--package", "azall-node"])
 }
 
 /// Compiles the package and puts both cores beside it. The addon and the WebAssembly build are there already.
@@ -45,7 +45,7 @@ pub(crate) fn publish(workspace: &Workspace) -> Result<()> {
     report::require("install the Node package's tools", &mut install, MEND_NPM)?;
     report::require("compile the Node package", &mut npm(workspace, ["run", "--silent", "build"]), MEND_BUILD)?;
     let mut cores = Command::new("node");
-    cores.args(["scripts/core.mjs", "--addon"]).arg(workspace.target.join("release").join(BUILT));
+    cores.args(["scripts/core.mjs", "--addon"]).arg(workspace.target.join("addon").join(BUILT));
     cores.arg("--wasm").arg(packages::folder(workspace, "pkg-node")).current_dir(folder(workspace));
     report::require("put the cores beside the Node package", &mut cores, MEND_BUILD)
 }

@@ -26,12 +26,12 @@ pub(crate) fn folder(workspace: &Workspace) -> PathBuf {
 
 /// The command that builds the extension.
 pub(crate) fn build(workspace: &Workspace) -> Command {
-    workspace.cargo(["build", "--release", "--package", "azall-python"])
+    workspace.cargo(["build", "--profile", "addon", "--package", "azall-python"])
 }
 
 /// Puts the built extension where Python looks for it.
 pub(crate) fn publish(workspace: &Workspace) -> Result<()> {
-    let built = workspace.target.join("release").join(BUILT);
+    let built = workspace.target.join("addon").join(BUILT);
     let loaded = folder(workspace).join("azall").join(LOADED);
     // By another name first: one that is loaded cannot be written over.
     let fresh = loaded.with_extension("new");

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use azall_bindings::{self as shared, Failure, Operation, Step};
 use azall_core::command::Outcome;
+use azall_core::engine::effect::EffectKind;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -173,4 +174,11 @@ impl Op {
         };
         thrown(ending().and_then(|ending| crate::command_line::ending_data(&ending)))
     }
+}
+
+/// The kinds of effects that an operation may ask for: a host answers each of them.
+#[wasm_bindgen(js_name = effectKinds)]
+#[must_use]
+pub fn effect_kinds() -> Vec<String> {
+    EffectKind::ALL.iter().map(|kind| kind.name().to_owned()).collect()
 }

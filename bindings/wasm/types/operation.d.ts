@@ -79,3 +79,6 @@ export class Op<N extends CommandName = CommandName> {
   /** Gives its memory back; it is of no use afterwards. */
   free(): void;
 }
+
+/** The kinds of effects that an operation may ask for: a host answers each of them. */
+export function effectKinds(): EffectKind[];

@@ -86,7 +86,7 @@ export interface ReadMessage extends Location, Verdict {
   text: string;
   unsigned_text: string | null;
   reason: string | null;
-  attachments: { name: string; path: string; size: number | null }[];
+  attachments: { name: string; path: string | null; size: number | null }[];
   raw: string | null;
 }
 

@@ -407,9 +407,9 @@ impl Show for ReadMessage {
         }
         if !self.attachments.is_empty() {
             page.end().styled_line(Style::Strong, "Attachments");
-            for Attached { path, size, .. } in &self.attachments {
+            for Attached { name, path, size } in &self.attachments {
                 let size = size.map_or_else(|| "missing".to_owned(), |size| format!("{size} bytes"));
-                page.line(&format!("  {path} ({size})"));
+                page.line(&format!("  {} ({size})", path.as_deref().unwrap_or(name)));
             }
         }
         page.end().styled_line(Style::Faint, &self.path);

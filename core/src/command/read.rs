@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::effect::EntryKind;
 use crate::engine::lock;
 use crate::protocol::envelope::{InvalidReason, Opened};
 use crate::protocol::layout::{Folder, Place};
@@ -66,8 +67,8 @@ pub struct ReadMessage {
 pub struct Attached {
     /// Its name.
     pub name: String,
-    /// Its path.
-    pub path: String,
+    /// Its path; absent when the file is not there, since its name then proves nothing: it may lead anywhere.
+    pub path: Option<String>,
     /// Its size in bytes; absent when the file is not there.
     pub size: Option<u64>,
 }
@@ -153,14 +154,15 @@ async fn attachments(session: &Session, location: &Location, message: &Message) 
     }
     let folder = session.home.attachments(location.day, location.folder, &location.id);
     let entries = session.cx.list_with_meta(&folder).await?;
-    Ok(names
-        .into_iter()
-        .map(|name| Attached {
-            path: format!("{}/{name}", session.shown(&folder)),
-            size: entries.iter().find(|entry| entry.name == name).map(|entry| entry.size),
+    let attached = |name: String| {
+        let file = entries.iter().find(|entry| entry.name == name && entry.kind == EntryKind::File);
+        Attached {
+            path: file.map(|file| format!("{}/{}", session.shown(&folder), file.name)),
+            size: file.map(|file| file.size),
             name,
-        })
-        .collect())
+        }
+    };
+    Ok(names.into_iter().map(attached).collect())
 }
 
 /// What to do with the messages that policy keeps back.

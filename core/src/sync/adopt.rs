@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::receive::{self, Received, Stored};
 use super::{Error, Mailbox};
-use crate::engine::cx::EFFECTS_IN_FLIGHT;
+use crate::engine::cx::{EFFECTS_IN_FLIGHT, WRITES_IN_FLIGHT};
 use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
 use crate::engine::lock;
@@ -21,6 +21,9 @@ use crate::protocol::verdict::{Origin, Verdict};
 /// A file that was changed this recently may still be being written by a client that does not write at once; unless it
 /// verifies, it waits for the next look.
 const SETTLE_MS: i64 = 2_000;
+
+/// So many files are looked over under one lock, which does not last for more.
+const AT_ONCE: usize = 200;
 
 /// A neighbour's message goes to the day on which its delivery was first begun, which may be tried for so many days.
 const LATEST_DAYS: usize = 6;
@@ -52,7 +55,12 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     if candidates.is_empty() {
         return Ok(Stored::default());
     }
-    let stored = lock::locked(cx, &home.lock(), look_over(mailbox, candidates)).await?;
+    let mut stored = Stored::default();
+    let mut rest = candidates.into_iter().peekable();
+    while rest.peek().is_some() {
+        let some = rest.by_ref().take(AT_ONCE).collect();
+        stored += lock::locked(cx, &home.lock(), look_over(mailbox, some)).await?;
+    }
     look.adopted_until_ms = now_ms - SETTLE_MS;
     cx.write(&state_place, serde_json::to_vec_pretty(&look).unwrap_or_default()).await?;
     Ok(stored)
@@ -125,11 +133,12 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
     if let Some(keyring) = keyring.filter(Keyring::is_dirty) {
         mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
     }
-    for message in judged {
-        message.key.iter().for_each(|key| {
-            seen.insert(key);
-        });
-        stored.received.push(file(mailbox, message).await?);
+    for key in judged.iter().filter_map(|message| message.key.as_ref()) {
+        seen.insert(key);
+    }
+    let filed = judged.into_iter().map(|message| file(mailbox, message));
+    for received in mailbox.cx.all(WRITES_IN_FLIGHT, filed).await {
+        stored.received.push(received?);
     }
     mailbox.write_seen(&mut seen).await?;
     Ok(stored)

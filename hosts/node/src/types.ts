@@ -101,7 +101,8 @@ export interface InboxListing {
 /** An attachment of a message that was read. */
 export interface Attached {
   name: string;
-  path: string;
+  /** Absent when the file is not there. */
+  path: string | null;
   size: number | null;
 }
 
