@@ -231,6 +231,42 @@ fn attachments_that_are_gone_or_changed_are_told() {
 }
 
 #[test]
+fn an_attachment_that_is_not_there_has_no_path() {
+    let (_, mut shell) = alice();
+    let text =
+        b"From: x\nSubject: a\nMessage-ID: m\nAttachments: ../../../../config.json, /etc/passwd, there\n\n---\nHello.";
+    shell.put("alice.agenttalk/2026-03-11/inbox/m.txt", text);
+    shell.put("alice.agenttalk/2026-03-11/inbox/m/there", b"1234");
+    let ran = shell.run(&["read", "m"]).ok();
+    let paths: Vec<_> = ran.json["attachments"].as_array().unwrap().iter().map(|one| &one["path"]).collect();
+    assert_eq!(
+        paths,
+        [&Value::Null, &Value::Null, &"/home/data/mailboxes/alice.agenttalk/2026-03-11/inbox/m/there".into()]
+    );
+    assert!(ran.out.contains("  /etc/passwd (missing)"), "{}", ran.out);
+}
+
+#[test]
+fn thousands_of_dropped_messages_do_not_outlive_the_lock() {
+    let (_, mut shell) = alice();
+    let count = 1000;
+    for number in 0..count {
+        let text = format!("From: x\nSubject: s{number}\nMessage-ID: m{number}\nStatus: new\n\n---\nHello.");
+        shell.put(&format!("alice.agenttalk/2026-03-11/inbox/m{number}.txt"), text.as_bytes());
+    }
+    // A slow disk: under one lock it would take longer than a lock lasts.
+    shell.host.effect_ms = 12;
+    let begun_ms = shell.host.now.unix_ms;
+    let ran = shell.run(&["inbox"]).ok();
+    assert_eq!(ran.json["messages"].as_array().unwrap().len(), count);
+    assert!(shell.host.now.unix_ms - begun_ms > 15_000, "the disk was not slow");
+    let judged = shell.host.files.iter().filter(|((_, path), bytes)| {
+        path.contains("/inbox/m") && String::from_utf8_lossy(bytes).contains("Verdict: unsigned")
+    });
+    assert_eq!(judged.count(), count);
+}
+
+#[test]
 fn what_a_relay_answers_amiss_is_told_and_loses_nothing() {
     let good = incoming("1_o_1", "otto", "alice", &payload("otto.agenttalk", "good", "Hello."));
     let whole = json!({"messages": [good.clone(), good.clone()]}).to_string();

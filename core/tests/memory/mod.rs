@@ -34,6 +34,8 @@ pub(crate) struct MemoryHost {
     pub(crate) odd: BTreeMap<(Root, String), (EntryKind, IoErrorKind)>,
     /// Nothing can be written.
     pub(crate) read_only: bool,
+    /// How long each effect takes.
+    pub(crate) effect_ms: i64,
     random: u64,
 }
 
@@ -47,6 +49,7 @@ impl MemoryHost {
             scripts: Box::new(|_, _| Err(IoError::new(IoErrorKind::Unsupported, "no scripts here"))),
             odd: BTreeMap::new(),
             read_only: false,
+            effect_ms: 0,
             random: 1,
         }
     }
@@ -58,6 +61,7 @@ impl MemoryHost {
                 Output::Effect(id, effect) => {
                     let answer = self.answer(&effect);
                     op.resume(id, answer).unwrap();
+                    self.now.unix_ms += self.effect_ms;
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Wait(Some(deadline)) => self.now.unix_ms = self.now.unix_ms.max(deadline),
