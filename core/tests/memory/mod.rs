@@ -34,6 +34,8 @@ pub(crate) struct MemoryHost {
     pub(crate) odd: BTreeMap<(Root, String), (EntryKind, IoErrorKind)>,
     /// Nothing can be written.
     pub(crate) read_only: bool,
+    /// When every file was changed; `None` for just now.
+    pub(crate) modified_ms: Option<i64>,
     /// How long each effect takes.
     pub(crate) effect_ms: i64,
     random: u64,
@@ -49,6 +51,7 @@ impl MemoryHost {
             scripts: Box::new(|_, _| Err(IoError::new(IoErrorKind::Unsupported, "no scripts here"))),
             odd: BTreeMap::new(),
             read_only: false,
+            modified_ms: None,
             effect_ms: 0,
             random: 1,
         }
@@ -61,7 +64,6 @@ impl MemoryHost {
                 Output::Effect(id, effect) => {
                     let answer = self.answer(&effect);
                     op.resume(id, answer).unwrap();
-                    self.now.unix_ms += self.effect_ms;
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Wait(Some(deadline)) => self.now.unix_ms = self.now.unix_ms.max(deadline),
@@ -83,6 +85,7 @@ impl MemoryHost {
     }
 
     pub(crate) fn answer(&mut self, effect: &Effect) -> Answer {
+        self.now.unix_ms += self.effect_ms;
         let writes =
             matches!(effect, Effect::WriteAtomic(_) | Effect::Append(_) | Effect::Rename(_) | Effect::Remove(_));
         if self.read_only && writes {
@@ -155,7 +158,8 @@ impl MemoryHost {
                 Some((name, _)) => (name, EntryKind::Folder),
                 None => (rest, own_kind),
             };
-            let entry = Entry { name: name.to_owned(), kind, size: bytes.len() as u64, modified_ms: self.now.unix_ms };
+            let modified_ms = self.modified_ms.unwrap_or(self.now.unix_ms);
+            let entry = Entry { name: name.to_owned(), kind, size: bytes.len() as u64, modified_ms };
             entries.insert(name.to_owned(), entry);
         }
         if entries.is_empty() { Err(not_found()) } else { Ok(entries.into_values().collect()) }
