@@ -4,7 +4,7 @@ import statistics
 import sys
 import time
 
-from agentazall import messages  # type: ignore[import-not-found, unused-ignore]
+from agentazall import messages  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 
 def once(path: str) -> None:

@@ -62,7 +62,16 @@ impl Languages<'_> {
         if ready.python {
             let folder = python_package::folder(workspace);
             let module = |module, args: &[&'static str]| environment.module(&folder, module, args.iter().copied());
-            checks.step("pyright, package", module("pyright", &[]), |_| Counts::default(), MEND_SETUP);
+            let none: Count = |_| Counts::default();
+            let mut pyright = module("pyright", &["--pythonpath"]);
+            pyright.arg(environment.python());
+            checks.step("pyright, package", pyright, none, MEND_SETUP);
+            let programs = ["../../docs/cookbook/python", "../../examples/python"];
+            let ruff = module("ruff", &[&["check", "--no-cache"], &programs[..]].concat());
+            checks.step("ruff, cookbook", ruff, none, MEND_SETUP);
+            let mut mypy = module("mypy", &[&["--strict"], &programs[..]].concat());
+            mypy.arg("--cache-dir").arg(workspace.cache.join("mypy")).env("MYPYPATH", ".");
+            checks.step("mypy, cookbook", mypy, none, MEND_SETUP);
             let pytest = module("pytest", &["-q", "--durations=5", "-p", "no:cacheprovider"]);
             let mut pytest = self.with(ready, pytest);
             pytest.env("AZALL_REFERENCE_PYTHON", environment.python());

@@ -18,7 +18,7 @@ _SANDBOX = "azall-sandbox"
 """The program that runs WebAssembly, on the path. It comes with the native azall."""
 
 _GRACE = 5.0
-"""The sandbox ends a program at the time limit itself, and says why. It is ended from outside this many seconds later if it does not."""
+"""The sandbox ends a program at the time limit itself, and says why; this many seconds later it is ended from outside."""
 
 _TICK = 0.02
 """How often the script and the wish to stop are looked at while no output comes, in seconds."""
