@@ -6,8 +6,10 @@ use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::node;
+use crate::node_package;
 use crate::packages;
 use crate::python::Environment;
+use crate::python_package;
 use crate::report;
 use crate::tools::Tools;
 use crate::wasm::Toolchain;
@@ -28,13 +30,17 @@ enum Subject {
     Client,
     Relay,
     Wasm,
+    Python,
+    Node,
 }
 
 impl Options {
-    /// `[relay] [--quick]`, or `wasm`.
+    /// `[relay] [--quick]`, or `wasm`, `python` or `node`.
     pub(crate) fn parse(args: &[&str]) -> Result<Self> {
         let (subject, rest) = match args {
             ["wasm"] => return Ok(Self { subject: Subject::Wasm, quick: false }),
+            ["python"] => return Ok(Self { subject: Subject::Python, quick: false }),
+            ["node"] => return Ok(Self { subject: Subject::Node, quick: false }),
             ["relay", rest @ ..] => (Subject::Relay, rest),
             rest => (Subject::Client, rest),
         };
@@ -52,6 +58,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         Subject::Client => client(workspace, &with_azall(workspace)?, options.quick)?,
         Subject::Relay => relay(workspace, &with_azall(workspace)?, options.quick)?,
         Subject::Wasm => wasm(workspace)?,
+        Subject::Python => python(workspace, &with_azall(workspace)?)?,
+        Subject::Node => node_package(workspace)?,
     };
     report::require("compare", &mut compare, MEND_BENCH)
 }
@@ -90,6 +98,26 @@ fn relay(workspace: &Workspace, environment: &Environment, quick: bool) -> Resul
         load.arg("--quick");
     }
     Ok(load)
+}
+
+/// The Python package beside PyNaCl and the reference client.
+fn python(workspace: &Workspace, environment: &Environment) -> Result<Command> {
+    report::require("build the extension", &mut python_package::build(workspace), MEND_BUILD)?;
+    python_package::publish(workspace)?;
+    let mut bench = Command::new(environment.python());
+    bench.arg("bench.py").arg(environment.python()).current_dir(python_package::folder(workspace));
+    bench.env("AZALL_BIN", workspace.azall());
+    Ok(bench)
+}
+
+/// The Node package, over both of its cores.
+fn node_package(workspace: &Workspace) -> Result<Command> {
+    packages::build_all(workspace, &Toolchain::ensure()?, &Tools::ensure(workspace)?)?;
+    node_package::ready(workspace)?;
+    report::require("build azall", &mut workspace.build_azall(), MEND_BUILD)?;
+    let mut bench = node_package::npm(workspace, ["run", "--silent", "bench"]);
+    bench.env("AZALL_BIN", workspace.azall());
+    Ok(bench)
 }
 
 fn wasm(workspace: &Workspace) -> Result<Command> {

@@ -41,6 +41,7 @@ Tasks:
   dist                          everything that people install, into dist/
   bench [--quick]               azall against the reference client, in one table
   bench relay [--quick]         the relay against the reference's, under load, in one table with what it must reach
+  bench python | node           the packages for other languages: signatures, an inbox, their start
   bench wasm                    signatures through WebAssembly beside native ones and Node's own
   fuzz [TARGET] [--minutes M]   fuzz one target, or each in turn (default: 1 minute each)
   sim [--seeds N] [--from S] [--minutes M] [--jobs J]
