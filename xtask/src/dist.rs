@@ -11,17 +11,13 @@ use crate::packages;
 use crate::python::Environment;
 use crate::python_package;
 use crate::report;
+use crate::tools;
 use crate::wasm;
 use crate::workspace::Workspace;
 
 const MEND_CARGO: &str = "see the compiler's message above";
 const MEND_TAR: &str = "install tar and coreutils";
 const MEND_MATURIN: &str = "run `cargo xtask setup`, and see maturin's message above";
-
-const MEND_SBOM: &str = "check the network, then run `cargo xtask dist` again";
-
-/// The version of cargo-sbom.
-const SBOM_VERSION: &str = "0.10.0";
 
 /// Files that go into the native archive beside the programs.
 const PAPERS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -110,7 +106,7 @@ fn python_packages(workspace: &Workspace, dist: &Path) -> Result<()> {
 
 /// Every crate that the programs are made of, with versions and licences, as CycloneDX.
 fn bill_of_materials(workspace: &Workspace, dist: &Path) -> Result<()> {
-    let program = sbom_tool(workspace)?;
+    let program = tools::sbom(workspace)?;
     let path = dist.join(format!("azall-{}.cdx.json", env!("CARGO_PKG_VERSION")));
     let file = fs::File::create(&path).map_err(Error::file("make", &path))?;
     report::heading("write the bill of materials");
@@ -132,18 +128,6 @@ fn bill_of_materials(workspace: &Workspace, dist: &Path) -> Result<()> {
     }
     let step = "write the bill of materials".to_owned();
     Err(Error::Failed { step, how: status.to_string(), mend: MEND_CARGO.to_owned() })
-}
-
-/// The tool that writes the bill, installed into the cache if it is not there.
-fn sbom_tool(workspace: &Workspace) -> Result<PathBuf> {
-    let tools = workspace.cache.join("tools");
-    let program = tools.join("bin").join(format!("cargo-sbom{}", std::env::consts::EXE_SUFFIX));
-    if !program.exists() {
-        let mut install = workspace.cargo(["install", "--locked", "cargo-sbom", "--version", SBOM_VERSION]);
-        install.arg("--root").arg(&tools);
-        report::require("install cargo-sbom", &mut install, MEND_SBOM)?;
-    }
-    Ok(program)
 }
 
 /// `SHA256SUMS`, as `sha256sum --check` reads it.

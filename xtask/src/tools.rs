@@ -1,4 +1,5 @@
-//! The tools that make packages of compiled modules: `wasm-bindgen`, and binaryen's `wasm-opt`. They are kept in the cache.
+//! Tools that cargo and npm install into the cache: those that make packages of compiled modules (`wasm-bindgen`, binaryen's `wasm-opt`),
+//! and the one that lists what they are made of.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +10,10 @@ use crate::node::Modules;
 use crate::report;
 use crate::workspace::Workspace;
 
-const MEND_BINDGEN: &str = "check the network, then run `cargo xtask setup` again";
+const MEND_INSTALL: &str = "check the network, then run the same again";
+
+/// The version of cargo-sbom.
+const SBOM_VERSION: &str = "0.10.0";
 
 /// What turns a compiled module into a package.
 pub(crate) struct Tools {
@@ -27,20 +31,33 @@ impl Tools {
     /// Installs what is missing: the `wasm-bindgen` of the version in `Cargo.lock`, and binaryen.
     pub(crate) fn ensure(workspace: &Workspace) -> Result<Self> {
         let bindgen_version = locked_version(workspace, "wasm-bindgen")?;
-        let tools = workspace.cache.join("tools");
-        let bindgen = tools.join("bin").join(format!("wasm-bindgen{}", std::env::consts::EXE_SUFFIX));
-        if said_version(Command::new(&bindgen)) != format!("wasm-bindgen {bindgen_version}") {
-            let mut install =
-                workspace.cargo(["install", "--force", "wasm-bindgen-cli", "--version", &bindgen_version]);
-            install.arg("--root").arg(&tools);
-            report::require("install wasm-bindgen", &mut install, MEND_BINDGEN)?;
-        } else {
-            println!("wasm-bindgen: ready ({bindgen_version})");
-        }
+        let bindgen = installed(workspace, "wasm-bindgen", "wasm-bindgen-cli", &bindgen_version)?;
         let modules = Modules::ensure(workspace)?;
         let optimizer_version = said_version(modules.program("wasm-opt"));
         Ok(Self { bindgen, bindgen_version, modules, optimizer_version })
     }
+}
+
+/// The program that lists what a workspace is made of.
+pub(crate) fn sbom(workspace: &Workspace) -> Result<PathBuf> {
+    installed(workspace, "cargo-sbom", "cargo-sbom", SBOM_VERSION)
+}
+
+/// A program of a crate, of this version and no other: installed if it is not there.
+fn installed(workspace: &Workspace, program: &str, package: &str, version: &str) -> Result<PathBuf> {
+    let tools = workspace.cache.join("tools");
+    let path = tools.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
+    // Beside it, since not every program tells its version.
+    let note = tools.join(format!("{program}.version"));
+    if path.exists() && fs::read_to_string(&note).is_ok_and(|noted| noted == version) {
+        println!("{program}: ready ({version})");
+        return Ok(path);
+    }
+    let mut install = workspace.cargo(["install", "--force", package, "--version", version]);
+    install.arg("--root").arg(&tools);
+    report::require(&format!("install {program}"), &mut install, MEND_INSTALL)?;
+    fs::write(&note, version).map_err(Error::file("write", &note))?;
+    Ok(path)
 }
 
 /// The first line that a program says about its version; empty when there is no such program.
