@@ -47,16 +47,13 @@ pub(crate) fn sbom(workspace: &Workspace) -> Result<PathBuf> {
 fn installed(workspace: &Workspace, program: &str, package: &str, version: &str) -> Result<PathBuf> {
     let tools = workspace.cache.join("tools");
     let path = tools.join("bin").join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
-    // Beside it, since not every program tells its version.
-    let note = tools.join(format!("{program}.version"));
-    if path.exists() && fs::read_to_string(&note).is_ok_and(|noted| noted == version) {
+    if said_version(Command::new(&path)) == format!("{program} {version}") {
         println!("{program}: ready ({version})");
         return Ok(path);
     }
     let mut install = workspace.cargo(["install", "--force", package, "--version", version]);
     install.arg("--root").arg(&tools);
     report::require(&format!("install {program}"), &mut install, MEND_INSTALL)?;
-    fs::write(&note, version).map_err(Error::file("write", &note))?;
     Ok(path)
 }
 
