@@ -59,7 +59,7 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     let mut rest = candidates.into_iter().peekable();
     while rest.peek().is_some() {
         let some = rest.by_ref().take(AT_ONCE).collect();
-        stored += lock::locked(cx, &home.lock(), look_over(mailbox, some)).await?;
+        stored.add(lock::locked(cx, &home.lock(), look_over(mailbox, some)).await?);
     }
     look.adopted_until_ms = now_ms - SETTLE_MS;
     cx.write(&state_place, serde_json::to_vec_pretty(&look).unwrap_or_default()).await?;

@@ -1,7 +1,6 @@
 //! From what a transport handed over to files in the mailbox: filter, verify, decide, store, remember.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::AddAssign;
 
 use sha2::{Digest, Sha256};
 
@@ -79,14 +78,6 @@ pub struct Stored {
     pub repeated: usize,
     /// Messages that the address filter turned away.
     pub blocked: usize,
-}
-
-impl AddAssign for Stored {
-    fn add_assign(&mut self, other: Self) {
-        self.received.extend(other.received);
-        self.repeated += other.repeated;
-        self.blocked += other.blocked;
-    }
 }
 
 impl Stored {

@@ -6,7 +6,7 @@
 #[path = "support/relay.rs"]
 mod relay;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -337,13 +337,16 @@ fn what_reached_the_spool_survives_being_killed() {
             assert!(send.child.wait().unwrap().success());
             town.note(&send);
         }
-        let mut process = town.receive(reader, &["inbox"]);
         let spool = town.home(reader).join(".spool");
-        let has_spooled = || {
-            fs::read_dir(&spool).is_ok_and(|entries| {
-                entries.flatten().any(|entry| !entry.file_name().to_string_lossy().starts_with(".tmp-"))
-            })
+        let spooled = || -> BTreeSet<String> {
+            let entries = fs::read_dir(&spool).into_iter().flatten().flatten();
+            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names.filter(|name| !name.starts_with(".tmp-")).collect()
         };
+        // What an earlier one has left says nothing of the answer that comes now.
+        let left = spooled();
+        let has_spooled = || !spooled().is_subset(&left);
+        let mut process = town.receive(reader, &["inbox"]);
         while process.child.try_wait().unwrap().is_none() && !has_spooled() {
             sleep(Duration::from_micros(50));
         }
