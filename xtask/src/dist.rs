@@ -95,11 +95,12 @@ fn native_archive(workspace: &Workspace, dist: &Path) -> Result<()> {
 /// The wheel for this platform, and the source that makes one elsewhere.
 fn python_packages(workspace: &Workspace, dist: &Path) -> Result<()> {
     let environment = Environment::ensure(workspace)?;
-    let mut maturin = environment.module(
-        &python_package::folder(workspace),
-        "maturin",
-        ["build", "--profile", "addon", "--sdist", "--out"],
-    );
+    let folder = python_package::folder(workspace);
+    let mut source = environment.module(&folder, "maturin", ["sdist", "--out"]);
+    source.arg(dist);
+    report::require("pack the source of the wheel", &mut source, MEND_MATURIN)?;
+    // Not from that source: what is built in the tree already would be built again.
+    let mut maturin = environment.module(&folder, "maturin", ["build", "--profile", "addon", "--out"]);
     maturin.arg(dist).env("CARGO_TARGET_DIR", &workspace.target);
     report::require("build the wheel", &mut maturin, MEND_MATURIN)
 }

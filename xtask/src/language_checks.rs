@@ -31,9 +31,10 @@ impl Languages<'_> {
     /// Builds both packages in the source tree. `has_wasm`: whether the WebAssembly packages are built.
     pub(crate) fn build(&self, has_wasm: bool, checks: &mut Checks) -> Ready {
         let none: Count = |_| Counts::default();
-        let Self { workspace, .. } = *self;
+        let Self { workspace, environment } = *self;
         let python = checks.step("build the extension", python_package::build(workspace), none, MEND_CARGO)
-            && checks.done("the extension", python_package::publish(workspace));
+            && checks.done("the extension", python_package::publish(workspace))
+            && checks.done("the extension", environment.add_folder(&python_package::folder(workspace)));
         let node = checks.step("build the addon", node_package::build(workspace), none, MEND_CARGO);
         if !has_wasm {
             checks.could_not("Node package", "there is no WebAssembly build of it");
@@ -47,7 +48,7 @@ impl Languages<'_> {
         let Self { workspace, environment } = *self;
         command.env("AZALL_BIN", workspace.azall());
         if ready.python {
-            command.env("AZALL_PYTHON", environment.python()).env("PYTHONPATH", python_package::folder(workspace));
+            command.env("AZALL_PYTHON", environment.python());
         }
         if ready.node {
             let package = node_package::folder(workspace);
@@ -101,7 +102,7 @@ impl Languages<'_> {
         checks.step("packages", together, Counts::of_pytest, MEND_SETUP);
         if checks.done("dist", dist::run(workspace)) {
             let mut installed = pytest(&["test_dist.py"]);
-            installed.env("AZALL_DIST", dist::folder(workspace)).env_remove("PYTHONPATH");
+            installed.env("AZALL_DIST", dist::folder(workspace));
             checks.step("installed", installed, Counts::of_pytest, MEND_SETUP);
         }
     }

@@ -55,6 +55,15 @@ impl Environment {
         if cfg!(windows) { self.dir.join("Scripts").join("python.exe") } else { self.dir.join("bin").join("python") }
     }
 
+    /// Lets the environment's Python import what lies in a folder, whatever its own environment variables say.
+    pub(crate) fn add_folder(&self, folder: &Path) -> Result<()> {
+        let mut ask = Command::new(self.python());
+        ask.args(["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]);
+        let asked = report::run("find the folder of Python's packages", &mut ask, MEND_PYTHON)?;
+        let file = Path::new(asked.output.trim()).join("azall-source.pth");
+        fs::write(&file, folder.display().to_string()).map_err(Error::file("write", &file))
+    }
+
     /// `python -m MODULE ARGS` in a folder.
     pub(crate) fn module<'a>(&self, folder: &Path, module: &str, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(self.python());
