@@ -13,9 +13,16 @@ pub(crate) fn command() -> Command {
     Command::new(beside.unwrap_or_else(|| PathBuf::from(PROGRAM)))
 }
 
+/// The words with the `--` that the command line has taken out where it was the first of them: the program takes none but options
+/// before it.
+fn divided(words: &[String]) -> impl Iterator<Item = &str> {
+    let lost = words.first().is_some_and(|word| !word.starts_with('-')).then_some("--");
+    lost.into_iter().chain(words.iter().map(String::as_str))
+}
+
 /// Becomes the sandbox; returns only if that fails.
 pub(crate) fn run(words: &[String]) -> Result<u8, String> {
-    let error = command().args(words).exec();
+    let error = command().args(divided(words)).exec();
     Err(match error.kind() {
         std::io::ErrorKind::NotFound => {
             format!(
@@ -24,4 +31,24 @@ pub(crate) fn run(words: &[String]) -> Result<u8, String> {
         }
         _ => format!("cannot start {PROGRAM}: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use azall_core::cli;
+
+    use super::divided;
+
+    #[test]
+    fn a_command_stands_behind_the_dashes() {
+        let told = |line: &str| {
+            let parsed = cli::parse(line.split(' ').map(OsString::from)).unwrap();
+            divided(parsed.sandbox().unwrap()).collect::<Vec<_>>().join(" ")
+        };
+        for words in ["-- remember --text x", "--time 5 -- inbox --offline", "--folder a --memory 64 -- recall"] {
+            assert_eq!(told(&format!("azall sandbox {words}")), words);
+        }
+    }
 }
