@@ -5,6 +5,7 @@ mod background;
 mod bench;
 mod checks;
 mod counts;
+mod debian;
 mod demo;
 mod dist;
 mod error;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::debian;
 use crate::error::{Error, Result};
 use crate::report;
 use crate::workspace::Workspace;
@@ -104,9 +105,7 @@ pub(crate) fn chromium() -> Result<PathBuf> {
     if let Some(program) = on_path("chromium") {
         return Ok(program);
     }
-    let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends", "chromium"]);
-    report::require("install Chromium", &mut install, MEND_CHROMIUM)?;
+    debian::install("install Chromium", &["chromium"], MEND_CHROMIUM)?;
     on_path("chromium").ok_or_else(|| Error::Failed {
         step: "find Chromium".to_owned(),
         how: "there is none".to_owned(),

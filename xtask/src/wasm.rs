@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::debian;
 use crate::error::{Error, Result};
 use crate::packages;
 use crate::report;
@@ -50,9 +51,7 @@ impl Toolchain {
             return Ok(Self::Own);
         }
         if !Path::new("/usr/lib/wasm32-wasi/crt1-command.o").exists() {
-            let mut install = Command::new("apt-get");
-            install.args(["install", "--yes", "--no-install-recommends"]).args(DEBIAN_PACKAGES);
-            report::require("install Debian's compiler for WebAssembly", &mut install, MEND_TARGETS)?;
+            debian::install("install Debian's compiler for WebAssembly", &DEBIAN_PACKAGES, MEND_TARGETS)?;
         }
         println!("WebAssembly targets: Debian's compiler");
         Ok(Self::Debian)
