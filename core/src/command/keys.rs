@@ -281,21 +281,13 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
     let none = Headers::default();
     let (headers, body) = if is_file { (&message.headers, &message.body) } else { (&none, &verify.text) };
     let opened = Opened::read(headers, body);
-    let proof = match (opened.check(lookup), opened.signed_headers()) {
-        (Proof::Valid, Some(signed)) if is_file => match envelope::headers_agree(headers, signed) {
-            Ok(()) => Proof::Valid,
-            Err(disagreement) => Proof::Invalid(envelope::InvalidReason::HeadersDiffer(disagreement)),
-        },
-        (proof, _) => proof,
-    };
-    let (verdict, reason) = match &proof {
-        Proof::Valid => ("valid", None),
-        Proof::BodyOnly => ("body-only", None),
-        Proof::Invalid(reason) => ("invalid", Some(reason.to_string())),
-        Proof::UnknownKey(_) => {
-            ("unknown-key", Some("the key is not in the keyring, and the text does not bring it".to_owned()))
-        }
-        Proof::Unsigned => ("unsigned", Some("there is no signature in it".to_owned())),
+    let checked = opened.check(lookup);
+    let proof = if is_file { opened.at_rest(checked, headers) } else { checked };
+    let reason = match &proof {
+        Proof::Valid | Proof::BodyOnly => None,
+        Proof::Invalid(reason) => Some(reason.to_string()),
+        Proof::UnknownKey(_) => Some("the key is not in the keyring, and the text does not bring it".to_owned()),
+        Proof::Unsigned => Some("there is no signature in it".to_owned()),
     };
     let proven = matches!(proof, Proof::Valid | Proof::BodyOnly);
     let fingerprint = opened.fingerprint();
@@ -303,7 +295,7 @@ pub async fn verify(session: &mut Session, verify: Verify) -> Result<Verified, E
         fingerprint.and_then(|fingerprint| keyring.entry(&fingerprint)).map(|entry| entry.addresses().to_vec());
     let signed = opened.signed_headers().filter(|_| proof == Proof::Valid);
     Ok(Verified {
-        verdict,
+        verdict: proof.origin().word(),
         fingerprint,
         reason,
         addresses: addresses.unwrap_or_default(),

@@ -72,9 +72,6 @@ macro_rules! commands {
         }
 
         impl Command {
-            /// The names of all commands, as [`Command::read`] knows them: those of the variants.
-            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
-
             /// Reads the arguments of the command of this name, written like this or in kebab case; `None` when there is no such
             /// command.
             ///

@@ -428,13 +428,7 @@ pub(super) fn judge(
     keyring: &Keyring,
     headers: &Headers,
 ) -> Verdict {
-    let origin = match proof {
-        Proof::Valid => Origin::Valid,
-        Proof::BodyOnly => Origin::BodyOnly,
-        Proof::Invalid(_) => Origin::Invalid,
-        Proof::UnknownKey(_) => Origin::UnknownKey,
-        Proof::Unsigned => Origin::Unsigned,
-    };
+    let origin = proof.origin();
     let mut verdict = Verdict { origin, fingerprint: opened.fingerprint(), ..Verdict::UNSIGNED };
     if verdict.is_proven()
         && let Some(fingerprint) = &verdict.fingerprint

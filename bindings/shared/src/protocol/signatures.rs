@@ -59,7 +59,7 @@ fn verdict(opened: &Opened<'_>, proof: &Proof) -> Value {
         Value::Map(headers.iter().map(|(name, value)| (name.into(), value.into())).collect())
     });
     map([
-        ("verdict", verdict_word(proof).into()),
+        ("verdict", proof.origin().word().into()),
         ("envelope", kind_word(opened.kind()).into()),
         ("fingerprint", opened.fingerprint().map_or(Value::Null, |it| it.as_str().into())),
         ("public_key", opened.public_key().map_or(Value::Null, |key| Value::Bytes(key.to_vec()))),
@@ -69,16 +69,6 @@ fn verdict(opened: &Opened<'_>, proof: &Proof) -> Value {
         ("before", opened.before().into()),
         ("after", opened.after().into()),
     ])
-}
-
-const fn verdict_word(proof: &Proof) -> &'static str {
-    match proof {
-        Proof::Valid => "valid",
-        Proof::BodyOnly => "body-only",
-        Proof::Invalid(_) => "invalid",
-        Proof::UnknownKey(_) => "unknown-key",
-        Proof::Unsigned => "unsigned",
-    }
 }
 
 const fn kind_word(kind: Kind) -> &'static str {

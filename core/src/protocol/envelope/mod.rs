@@ -23,6 +23,7 @@ use super::address::Address;
 use super::id::Fingerprint;
 use super::message::Headers;
 use super::text;
+use super::verdict::Origin;
 
 pub use documented::{DocumentedHeaders, seal_documented};
 pub use headers::{Disagreement, SignedAttachment, SignedHeaders, headers_agree};
@@ -84,6 +85,20 @@ pub enum Proof {
     UnknownKey(Fingerprint),
     /// No signature.
     Unsigned,
+}
+
+impl Proof {
+    /// What it says of a message's origin.
+    #[must_use]
+    pub const fn origin(&self) -> Origin {
+        match self {
+            Self::Valid => Origin::Valid,
+            Self::BodyOnly => Origin::BodyOnly,
+            Self::Invalid(_) => Origin::Invalid,
+            Self::UnknownKey(_) => Origin::UnknownKey,
+            Self::Unsigned => Origin::Unsigned,
+        }
+    }
 }
 
 /// Why a signature does not hold.
