@@ -31,6 +31,7 @@ const privateKey = crypto.createPrivateKey({
   type: 'pkcs8',
 });
 const publicKey = crypto.createPublicKey(privateKey);
+const { x } = publicKey.export({ format: 'jwk' });
 const signature = crypto.sign(null, bytes, privateKey);
 if (!Buffer.from(identity.sign(bytes)).equals(signature)) throw new Error('the signatures differ');
 
@@ -39,7 +40,8 @@ const SUBJECTS = {
   'wasm verify, slim': () => slim.verify(file),
   'wasm seal': () => web.signMessage(ofWeb, headers, text),
   'wasm sign': () => ofWeb.sign(bytes),
-  'node verify': () => crypto.verify(null, bytes, publicKey, signature),
+  // A message brings its key as bytes.
+  'node verify': () => crypto.verify(null, bytes, { key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }, signature),
   'node sign': () => crypto.sign(null, bytes, privateKey),
 };
 

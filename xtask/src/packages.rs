@@ -15,6 +15,19 @@ use crate::workspace::Workspace;
 const MEND_BUILD: &str = "see the compiler's message above";
 const MEND_TOOL: &str = "see the tool's message above";
 
+/// How a module is made small: small once it is compressed, as it is sent, not as it lies on a disk. So no code is drawn together
+/// into something that nothing else resembles (inlined, shared between functions that are alike), and functions lie in the order of
+/// their names: the copies of one generic function side by side, within a compressor's window.
+const SHRINK: [&str; 7] = [
+    "-Oz",
+    "--skip-pass=inlining-optimizing",
+    "--skip-pass=local-cse",
+    "--skip-pass=merge-similar-functions",
+    "--skip-pass=reorder-functions",
+    "--reorder-functions-by-name",
+    "--strip-producers",
+];
+
 /// One build of the module.
 struct Package {
     name: &'static str,
@@ -86,11 +99,12 @@ impl Package {
     /// What the package is made of and with, but for the compiled module.
     fn recipe(&self, workspace: &Workspace, toolchain: &Toolchain, tools: &Tools) -> Result<String> {
         let words = format!(
-            "{}features: {}\nwasm-bindgen: {}\nwasm-opt: {} -Oz\n",
+            "{}features: {}\nwasm-bindgen: {}\nwasm-opt: {} {}\n",
             toolchain.describe(WEB),
             if self.features.is_empty() { "none" } else { self.features },
             tools.bindgen_version,
             tools.optimizer_version,
+            SHRINK.join(" "),
         );
         Ok(words + &self.declarations(workspace)?)
     }
@@ -127,7 +141,7 @@ impl Package {
     fn shrink(&self, folder: &Path, tools: &Tools) -> Result<()> {
         let module = folder.join("azall_bg.wasm");
         let mut optimize = tools.modules.program("wasm-opt");
-        optimize.args(["-Oz", "--strip-producers", "--strip-debug"]).arg(&module).arg("-o").arg(&module);
+        optimize.args(SHRINK).arg(&module).arg("-o").arg(&module);
         report::require(&format!("make {} small", self.name), &mut optimize, MEND_TOOL)
     }
 
