@@ -15,7 +15,7 @@ pub(crate) struct Limits {
     /// The longest time of computing, in seconds
     #[arg(long, default_value_t = 10, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) time: u32,
-    /// The longest time in all, waiting included, in seconds
+    /// The longest time in all, compiling and waiting included, in seconds
     #[arg(long, default_value_t = 120, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) wall: u32,
     /// The most output on each stream, in MiB

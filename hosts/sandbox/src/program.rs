@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(10);
 /// The most of a program's own stack.
 const STACK_BYTES: usize = 1 << 20;
 
-/// The most tables and elements: a program of ordinary size has one table of some thousands.
+/// The most elements in tables: a program of ordinary size has one table of some thousands.
 const TABLE_ELEMENTS: usize = 1_000_000;
 
 /// `azall.wasm`: `$AZALL_WASM`, else beside this program, else in `../share/azall`.
@@ -61,11 +61,13 @@ impl Program {
     pub(crate) fn run(self) -> Result<u8, Error> {
         let setup = |error: wasmtime::Error| Error::Setup(format!("{error:#}"));
         let engine = Engine::new(&config()).map_err(setup)?;
+        let out = MemoryOutputPipe::new(self.limits.output_bytes());
+        let err = MemoryOutputPipe::new(self.limits.output_bytes());
+        // Compiling counts: a program may be made to be compiled for ever.
+        self.watch(&engine, [out.clone(), err.clone()])?;
         let module = compiled::module(&engine, &self.module)?;
         confine(self.limits)?;
 
-        let out = MemoryOutputPipe::new(self.limits.output_bytes());
-        let err = MemoryOutputPipe::new(self.limits.output_bytes());
         let mut wasi = WasiCtxBuilder::new();
         wasi.args(&self.words)
             .inherit_stdin()
@@ -81,12 +83,12 @@ impl Program {
             .env("AZALL_MACHINE_NAME", "sandbox")
             .env("AZALL_MACHINE_FACTS", machine());
 
-        let memory = MemoryLimit { limit: self.limits.memory_bytes(), was_reached: false };
+        let memory = MemoryLimit::new(self.limits.memory_bytes());
         let mut store = Store::new(&engine, State { wasi: wasi.build_p1(), memory });
         store.limiter(|state| &mut state.memory);
         let mut linker: Linker<State> = Linker::new(&engine);
         p1::add_to_linker_sync(&mut linker, |state| &mut state.wasi).map_err(setup)?;
-        self.watch(&engine, &mut store, [out.clone(), err.clone()])?;
+        self.bound(&mut store);
 
         let wrong = |error: wasmtime::Error| Error::Module { module: self.module.clone(), why: format!("{error:#}") };
         let started = linker.instantiate(&mut store, &module);
@@ -112,12 +114,11 @@ impl Program {
         })
     }
 
-    /// Ends the program when it has computed for too long, and the process when it has waited for too long.
-    fn watch(&self, engine: &Engine, store: &mut Store<State>, output: [MemoryOutputPipe; 2]) -> Result<(), Error> {
-        let started = Instant::now();
+    /// Ends the program when it has computed for too long.
+    fn bound(&self, store: &mut Store<State>) {
         // What the compiler took does not count.
         let before = computed();
-        let (compute, wall, seconds) = (self.limits.compute_time(), self.limits.wall_time(), self.limits.wall);
+        let compute = self.limits.compute_time();
         store.epoch_deadline_callback(move |_| {
             if computed().saturating_sub(before) >= compute {
                 Ok(UpdateDeadline::Interrupt)
@@ -126,13 +127,19 @@ impl Program {
             }
         });
         store.set_epoch_deadline(1);
+    }
+
+    /// Lets the engine's time go on, and ends the process when it has taken too long in all.
+    fn watch(&self, engine: &Engine, output: [MemoryOutputPipe; 2]) -> Result<(), Error> {
+        let started = Instant::now();
+        let (wall, seconds) = (self.limits.wall_time(), self.limits.wall);
         let engine = engine.clone();
         let watcher = move || {
             while started.elapsed() < wall {
                 thread::sleep(TICK);
                 engine.increment_epoch();
             }
-            // It waits in a call of the runtime, which nothing but the end of the process cuts short.
+            // It is compiled, or waits in a call of the runtime: nothing but the end of the process cuts these short.
             pass_on(&output);
             let error = Error::Wall(seconds);
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -193,20 +200,38 @@ fn is_output_error(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.to_string().contains("MemoryOutputPipe"))
 }
 
-/// Refuses memory beyond the limit, and remembers it.
+/// Refuses memory beyond the limit, and remembers it. A program may have several memories and tables: all of them count.
 struct MemoryLimit {
-    limit: usize,
+    bytes_left: usize,
+    elements_left: usize,
     was_reached: bool,
 }
 
+impl MemoryLimit {
+    const fn new(bytes: usize) -> Self {
+        Self { bytes_left: bytes, elements_left: TABLE_ELEMENTS, was_reached: false }
+    }
+}
+
+/// Takes the growth from `current` to `desired` off what is left, if there is as much.
+fn grow(left: &mut usize, current: usize, desired: usize) -> bool {
+    let rest = left.checked_sub(desired.saturating_sub(current));
+    *left = rest.unwrap_or(*left);
+    rest.is_some()
+}
+
 impl ResourceLimiter for MemoryLimit {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.limit;
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // What its own bound forbids is refused without being taken off.
+        if maximum.is_some_and(|most| desired > most) {
+            return Ok(false);
+        }
+        let fits = grow(&mut self.bytes_left, current, desired);
         self.was_reached |= !fits;
         Ok(fits)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(maximum.is_none_or(|most| desired <= most) && grow(&mut self.elements_left, current, desired))
     }
 }

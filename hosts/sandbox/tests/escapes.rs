@@ -183,6 +183,36 @@ fn a_memory_bomb_is_ended() {
     assert!(stderr(&output).contains("16 MiB of memory"), "{}", stderr(&output));
     let at_once = r#"(module (memory (export "memory") 60000) (func (export "_start")))"#;
     assert_eq!(world.run(at_once, &["--memory", "16"]).status.code(), Some(3));
+    // Several memories are together no larger than one may be.
+    let memory = "(memory 160)";
+    let several = format!(r#"(module (memory (export "memory") 1) {memory} {memory} (func (export "_start")))"#);
+    assert_eq!(world.run(&several, &["--memory", "16"]).status.code(), Some(3));
+    assert!(world.run(&several, &["--memory", "32"]).status.success());
+}
+
+#[test]
+fn a_table_bomb_is_refused() {
+    let world = World::new();
+    let table = "(table 600000 funcref)";
+    let several = format!(r#"(module (memory (export "memory") 1) {table} {table} (func (export "_start")))"#);
+    assert!(!world.run(&several, &[]).status.success());
+    let one = format!(r#"(module (memory (export "memory") 1) {table} (func (export "_start")))"#);
+    assert!(world.run(&one, &[]).status.success());
+}
+
+#[test]
+fn a_program_that_compiles_for_too_long_is_ended() {
+    let world = World::new();
+    // Each function is a long chain that the compiler cannot shorten.
+    let chain = "(local.set 0 (i32.add (i32.rotl (local.get 0) (local.get 1)) (i32.mul (local.get 1) (local.get 0))))"
+        .repeat(2000);
+    let functions = format!("(func (export \"f#\") (param i32 i32) (result i32) {chain} (local.get 0))");
+    let functions: String = (0..400).map(|number| functions.replace('#', &number.to_string())).collect();
+    let program = format!(r#"(module (memory (export "memory") 1) {functions} (func (export "_start")))"#);
+    let output = world.run(&program, &["--wall", "1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 seconds (--wall)"), "{}", stderr(&output));
+    assert_eq!(world.outside(), ["mailbox", "secret.txt"]);
 }
 
 #[test]
