@@ -10,7 +10,7 @@ use clap::Args;
   --module FILE         a program (WASI preview 1) to run instead of azall itself
   --memory MIB          the most memory [default: 256]
   --time SECONDS        the longest time of computing [default: 10]
-  --wall SECONDS        the longest time in all, waiting included [default: 120]
+  --wall SECONDS        the longest time in all, compiling and waiting included [default: 120]
   --output MIB          the most output on each stream [default: 8]
   --file MIB            the largest file that it may write [default: 64]
 
