@@ -7,8 +7,11 @@ use azall_core::command::Outcome;
 use azall_core::protocol::time::Now;
 use pyo3::prelude::*;
 
-use crate::data::{from_python, text, to_python};
+use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
+#[cfg(unix)]
+use crate::files::Files;
+use crate::to_python::to_python;
 
 /// A config that was opened.
 #[pyclass(frozen, module = "azall._core")]
@@ -62,16 +65,25 @@ impl Op {
         self.running().outcome.clone()
     }
 
-    fn step(&self, now: Now) -> Result<azall_bindings::Value, Failure> {
-        let mut running = self.running();
-        let step = running.operation.poll(now);
-        let data = step.to_data();
+    /// The effects are done unlocked: the operation may be cancelled meanwhile.
+    #[cfg(unix)]
+    fn answer_from(&self, files: &Files, ids: &[u32]) -> Result<(), Failure> {
+        let effects = {
+            let running = self.running();
+            ids.iter().map(|id| running.operation.effect(*id)).collect::<Result<Vec<_>, _>>()?
+        };
+        let answers = files.answers(&effects);
+        let operation = &mut self.running().operation;
+        ids.iter().zip(answers).try_for_each(|(id, answer)| operation.answer(*id, answer))
+    }
+
+    /// Keeps what a last step has, for those who want more of it than its data.
+    fn keep(&self, step: Step) {
         match step {
-            Step::Opened(config) => running.config = Some(*config),
-            Step::Done(outcome) => running.outcome = Some(Arc::new(*outcome)),
+            Step::Opened(config) => self.running().config = Some(*config),
+            Step::Done(outcome) => self.running().outcome = Some(Arc::new(*outcome)),
             _ => {}
         }
-        data
     }
 }
 
@@ -98,13 +110,21 @@ impl Op {
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
     fn poll<'py>(&self, py: Python<'py>, unix_ms: i64, offset_seconds: i32) -> PyResult<Bound<'py, PyAny>> {
         let now = Now { unix_ms, offset_seconds };
-        let step = py.detach(|| self.step(now)).or_raise(py)?;
-        to_python(py, &step)
+        let step = py.detach(|| self.running().operation.poll(now));
+        let data = to_python(py, &step.shown().or_raise(py)?)?;
+        py.detach(|| self.keep(step));
+        Ok(data)
     }
 
     fn resume(&self, py: Python<'_>, id: u32, answer: &Bound<'_, PyAny>) -> PyResult<()> {
         let answer = from_python(answer)?;
         py.detach(|| self.running().operation.resume(id, answer)).or_raise(py)
+    }
+
+    /// Does effects on files, those that were asked for together at once, and resumes with their answers.
+    #[cfg(unix)]
+    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<()> {
+        py.detach(|| self.answer_from(files, &ids)).or_raise(py)
     }
 
     fn cancel(&self, py: Python<'_>) {

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from ._core import Files
 from ._effects import Effect, EffectError
-from ._files import Roots
 
 _SANDBOX = "azall-sandbox"
 """The program that runs WebAssembly, on the path. It comes with the native azall."""
@@ -32,28 +32,29 @@ _SHARED_VARIABLES = ("AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT")
 """Variables of azall's own that a script may see: they say where the mailbox is, and hold no secret."""
 
 
-def run(roots: Roots, effect: Effect, is_stopping: Callable[[], bool]) -> dict[str, object]:
+def run(files: Files, effect: Effect, is_stopping: Callable[[], bool]) -> dict[str, object]:
     """Answers `RunScript`."""
-    path = roots.resolve(effect["script"])
+    path = files.resolve(effect["script"])
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise EffectError("permission_denied", "not a regular file")
     seconds = effect["timeout_ms"] / 1000
     if effect["script"]["path"].endswith(".wasm"):
-        command, seconds = [*_in_sandbox(roots, effect), "--module", path, "--"], seconds + _GRACE
+        command, seconds = [*_in_sandbox(files, effect), "--module", path, "--"], seconds + _GRACE
     else:
         command = ["python3", path]
-    return _Running(_start(roots, [*command, *effect["args"]]), effect["output_limit"]).finish(seconds, is_stopping)
+    process = _start([*command, *effect["args"]], files.resolve({"root": "mailboxes", "path": ""}))
+    return _Running(process, effect["output_limit"]).finish(seconds, is_stopping)
 
 
-def _in_sandbox(roots: Roots, effect: Effect) -> list[str | bytes]:
+def _in_sandbox(files: Files, effect: Effect) -> list[str]:
     """The sandbox with its bounds, where the agent's own folder is all that there is."""
     seconds = str(max(1, -(-effect["timeout_ms"] // 1000)))
     mebibytes = str(max(1, -(-effect["output_limit"] // (1 << 20))))
     bounds = ["--time", seconds, "--wall", seconds, "--output", mebibytes]
-    return [_SANDBOX, "--folder", roots.resolve(effect["folder"]), *bounds]
+    return [_SANDBOX, "--folder", files.resolve(effect["folder"]), *bounds]
 
 
-def _start(roots: Roots, command: list[str | bytes]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], folder: str) -> subprocess.Popen[bytes]:
     own = ("AGENTAZALL_", "AZALL_")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(own) or name in _SHARED_VARIABLES
@@ -61,7 +62,7 @@ def _start(roots: Roots, command: list[str | bytes]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
-            cwd=roots.mailboxes,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,18 +7,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._core import CommandLine, Config, Op
+from ._core import CommandLine, Config, Files, Op
 from ._drive import Flag, OnEvent, Run, Step
 from ._effects import Effect
-from ._files import Roots, commit
 from ._host import Host
-from .errors import ConfigError, StorageError
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from ._http import Http
-
-_ARCHIVE_START = b"PK\x03\x04"
-"""How every ZIP file with something in it begins."""
 
 
 def locate(path: str | os.PathLike[str] | None) -> str:
@@ -60,7 +56,7 @@ class Session:
         self._agent = agent if agent is not None else variable("AGENTAZALL_AGENT")
         self._http: Http | None = None
         self._lock = threading.Lock()
-        self._roots: dict[str, Roots] = {}
+        self._files: dict[str, Files] = {}
 
     def opening(self) -> Op:
         """The operation that reads the config."""
@@ -72,17 +68,20 @@ class Session:
 
     def config_host(self) -> Host:
         """A host for reading the config, which names the other folders: it is read through its own alone."""
-        return Host(Roots.of(self.folder, self.folder), self._send)
+        return Host(Files(self.folder, self.folder), self._send)
 
     def mailboxes(self, config: Config) -> str:
         """The folder of all mailboxes."""
         return os.path.normpath(os.path.join(self.folder, config.mailbox_dir))
 
+    def files(self, config: Config) -> Files:
+        """The files of this config and its mailboxes."""
+        mailboxes = self.mailboxes(config)
+        return self._files.setdefault(mailboxes, Files(self.folder, mailboxes))
+
     def host(self, config: Config, is_stopping: Callable[[], bool] = lambda: False) -> Host:
         """The host for commands over this config."""
-        mailboxes = self.mailboxes(config)
-        roots = self._roots.setdefault(mailboxes, Roots.of(self.folder, mailboxes))
-        return Host(roots, self._send, is_stopping)
+        return Host(self.files(config), self._send, is_stopping)
 
     def shown(self, config: Config) -> Config:
         """The config, with its folder as people know it."""
@@ -145,35 +144,3 @@ def _interruptible(run: Run) -> Step:
     if isinstance(result[0], BaseException):
         raise result[0]
     return result[0]
-
-
-def write_archive(path: str, content: bytes) -> None:
-    """Writes an archive for its owner's eyes alone, complete or not at all. An earlier archive of that name is replaced, as a
-    nightly backup wants it; a file of any other kind never is.
-    """
-    folder, name = os.path.split(absolute(path))
-    if not os.path.isdir(folder):
-        raise StorageError(f"cannot write {path}: there is no such folder", "file")
-    effect = {
-        "place": {"root": "config", "path": name},
-        "bytes": content,
-        "private": True,
-        "exclusive": not _holds_archive(path, os.path.join(folder, name)),
-    }
-    answer = commit(Roots.of(folder, folder), [effect])[0]
-    if (error := answer.get("Err")) is not None:
-        raise StorageError(f"cannot write {path}: {error['message']}", "file")
-
-
-def _holds_archive(shown: str, path: str) -> bool:
-    """Whether there is an archive at this path; false when nothing is there."""
-    if not os.path.lexists(path):
-        return False
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            is_archive = file.read(len(_ARCHIVE_START)) == _ARCHIVE_START
-    except OSError:
-        is_archive = False
-    if not is_archive:
-        raise StorageError(f"cannot write {shown}: it is there and no ZIP file, so it is not replaced", "file")
-    return True

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _requests as requests
 from . import models
 from ._aio_drive import AsyncRun
-from ._core import Config, Op
+from ._core import Config, Op, write_archive
 from ._drive import Flag, OnEvent, Step
 from ._effects import Effect
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate, write_archive
+from ._session import Session, locate
 from .errors import Error
 from .mailbox import News
 

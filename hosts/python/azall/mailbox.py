@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from . import _requests as requests
 from . import models
-from ._core import Op
+from ._core import Op, write_archive
 from ._drive import Step
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate, write_archive
+from ._session import Session, locate
 from .errors import Error
 
 T = TypeVar("T")

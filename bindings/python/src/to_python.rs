@@ -1,0 +1,317 @@
+//! Data to Python's objects: whatever the core can tell, without anything between.
+//!
+//! The names of fields, of which a long listing repeats a few thousands of times, are made once.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use azall_bindings::Failure;
+use pyo3::IntoPyObjectExt as _;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use serde::ser::{self, Serialize, Serializer};
+
+use crate::error::raised;
+
+/// Data as Python's objects: dict, list, str, int, float, bool, None, bytes.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &(impl Serialize + ?Sized)) -> PyResult<Bound<'py, PyAny>> {
+    let mut names = Names { py, known: HashMap::new() };
+    value.serialize(Writer { py, names: &mut names, is_name: false }).map_err(|error| error.0)
+}
+
+/// The names of fields that were met.
+struct Names<'py> {
+    py: Python<'py>,
+    known: HashMap<String, Bound<'py, PyString>>,
+}
+
+impl<'py> Names<'py> {
+    fn get(&mut self, name: &str) -> Bound<'py, PyString> {
+        if let Some(known) = self.known.get(name) {
+            return known.clone();
+        }
+        let new = PyString::new(self.py, name);
+        self.known.insert(name.to_owned(), new.clone());
+        new
+    }
+}
+
+/// What went wrong on the way.
+#[derive(Debug)]
+struct Failed(PyErr);
+
+impl Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<PyErr> for Failed {
+    fn from(error: PyErr) -> Self {
+        Self(error)
+    }
+}
+
+impl ser::Error for Failed {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(Python::attach(|py| raised(py, &Failure::new("data", message))))
+    }
+}
+
+type Made<'py> = Result<Bound<'py, PyAny>, Failed>;
+
+/// Makes one object.
+struct Writer<'a, 'py> {
+    py: Python<'py>,
+    names: &'a mut Names<'py>,
+    /// Whether the object is the name of a field.
+    is_name: bool,
+}
+
+impl<'py> Writer<'_, 'py> {
+    /// For a part of what is written.
+    fn next(&mut self, is_name: bool) -> Writer<'_, 'py> {
+        Writer { py: self.py, names: self.names, is_name }
+    }
+
+    fn object(self, value: impl IntoPyObject<'py, Error: Into<PyErr>>) -> Made<'py> {
+        value.into_bound_py_any(self.py).map_err(Failed)
+    }
+
+    /// A dict of one entry, as a variant with something in it is told.
+    fn tagged(py: Python<'py>, variant: Option<&Bound<'py, PyString>>, value: Bound<'py, PyAny>) -> Made<'py> {
+        let Some(variant) = variant else { return Ok(value) };
+        let tagged = PyDict::new(py);
+        tagged.set_item(variant, value)?;
+        Ok(tagged.into_any())
+    }
+}
+
+/// The numbers and such that are written as they are.
+macro_rules! as_they_are {
+    ($($name:ident: $kind:ty),* $(,)?) => {
+        $(fn $name(self, value: $kind) -> Made<'py> {
+            self.object(value)
+        })*
+    };
+}
+
+impl<'a, 'py> Serializer for Writer<'a, 'py> {
+    type Ok = Bound<'py, PyAny>;
+    type Error = Failed;
+    type SerializeSeq = Items<'a, 'py>;
+    type SerializeTuple = Items<'a, 'py>;
+    type SerializeTupleStruct = Items<'a, 'py>;
+    type SerializeTupleVariant = Items<'a, 'py>;
+    type SerializeMap = Fields<'a, 'py>;
+    type SerializeStruct = Fields<'a, 'py>;
+    type SerializeStructVariant = Fields<'a, 'py>;
+
+    as_they_are! {
+        serialize_bool: bool,
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128,
+        serialize_f32: f32, serialize_f64: f64,
+        serialize_char: char,
+    }
+
+    fn serialize_str(self, text: &str) -> Made<'py> {
+        Ok(if self.is_name { self.names.get(text) } else { PyString::new(self.py, text) }.into_any())
+    }
+
+    fn serialize_bytes(self, bytes: &[u8]) -> Made<'py> {
+        Ok(PyBytes::new(self.py, bytes).into_any())
+    }
+
+    fn serialize_none(self) -> Made<'py> {
+        Ok(self.py.None().into_bound(self.py))
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Made<'py> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Made<'py> {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Made<'py> {
+        self.serialize_none()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Made<'py> {
+        Ok(self.names.get(variant).into_any())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Made<'py> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Made<'py> {
+        let (py, variant) = (self.py, self.names.get(variant));
+        Self::tagged(py, Some(&variant), value.serialize(self)?)
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Items<'a, 'py>, Failed> {
+        Ok(Items { writer: self, made: Vec::with_capacity(len.unwrap_or(0).min(MOST_FORESEEN)), variant: None })
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Items<'a, 'py>, Failed> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, len: usize) -> Result<Items<'a, 'py>, Failed> {
+        self.serialize_seq(Some(len))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Items<'a, 'py>, Failed> {
+        let variant = self.names.get(variant);
+        Ok(Items { variant: Some(variant), ..self.serialize_seq(Some(len))? })
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Fields<'a, 'py>, Failed> {
+        Ok(Fields { made: PyDict::new(self.py), name: None, variant: None, writer: self })
+    }
+
+    fn serialize_struct(self, _: &'static str, len: usize) -> Result<Fields<'a, 'py>, Failed> {
+        self.serialize_map(Some(len))
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Fields<'a, 'py>, Failed> {
+        let variant = self.names.get(variant);
+        Ok(Fields { variant: Some(variant), ..self.serialize_map(Some(len))? })
+    }
+
+    /// As in every other form of plain data: bytes stay bytes.
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+}
+
+/// Room for so many items is made at once, whatever a list says of its length.
+const MOST_FORESEEN: usize = 1 << 16;
+
+/// A list on its way.
+struct Items<'a, 'py> {
+    writer: Writer<'a, 'py>,
+    made: Vec<Bound<'py, PyAny>>,
+    variant: Option<Bound<'py, PyString>>,
+}
+
+impl<'py> Items<'_, 'py> {
+    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        self.made.push(value.serialize(self.writer.next(false))?);
+        Ok(())
+    }
+
+    fn finish(self) -> Made<'py> {
+        let py = self.writer.py;
+        Writer::tagged(py, self.variant.as_ref(), PyList::new(py, self.made)?.into_any())
+    }
+}
+
+/// A dict on its way.
+struct Fields<'a, 'py> {
+    writer: Writer<'a, 'py>,
+    made: Bound<'py, PyDict>,
+    name: Option<Bound<'py, PyAny>>,
+    variant: Option<Bound<'py, PyString>>,
+}
+
+impl<'py> Fields<'_, 'py> {
+    fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failed> {
+        let name = self.writer.names.get(name);
+        Ok(self.made.set_item(name, value.serialize(self.writer.next(false))?)?)
+    }
+
+    fn finish(self) -> Made<'py> {
+        Writer::tagged(self.writer.py, self.variant.as_ref(), self.made.into_any())
+    }
+}
+
+/// Lists of every kind are made alike.
+macro_rules! lists {
+    ($($kind:ident $add:ident),* $(,)?) => {
+        $(impl<'py> ser::$kind for Items<'_, 'py> {
+            type Ok = Bound<'py, PyAny>;
+            type Error = Failed;
+
+            fn $add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+                self.add(value)
+            }
+
+            fn end(self) -> Made<'py> {
+                self.finish()
+            }
+        })*
+    };
+}
+
+lists! {
+    SerializeSeq serialize_element,
+    SerializeTuple serialize_element,
+    SerializeTupleStruct serialize_field,
+    SerializeTupleVariant serialize_field,
+}
+
+/// Structs of both kinds are made alike.
+macro_rules! structs {
+    ($($kind:ident),* $(,)?) => {
+        $(impl<'py> ser::$kind for Fields<'_, 'py> {
+            type Ok = Bound<'py, PyAny>;
+            type Error = Failed;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failed> {
+                self.add(name, value)
+            }
+
+            fn end(self) -> Made<'py> {
+                self.finish()
+            }
+        })*
+    };
+}
+
+structs!(SerializeStruct, SerializeStructVariant);
+
+impl<'py> ser::SerializeMap for Fields<'_, 'py> {
+    type Ok = Bound<'py, PyAny>;
+    type Error = Failed;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), Failed> {
+        self.name = Some(name.serialize(self.writer.next(true))?);
+        Ok(())
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
+        let value = value.serialize(self.writer.next(false))?;
+        if let Some(name) = self.name.take() {
+            self.made.set_item(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Made<'py> {
+        self.finish()
+    }
+}
