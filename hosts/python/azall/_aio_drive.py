@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 from ._core import Op
 from ._drive import GIVEN_UP, Flag, Loop, OnEvent, Step
@@ -27,8 +26,8 @@ class AsyncRun(Loop):
         on_event: OnEvent = lambda _: None,
         stopping: Flag | None = None,
     ) -> None:
-        tell = partial(asyncio.get_running_loop().call_soon_threadsafe, on_event)
-        super().__init__(op, host, tell, stopping)
+        loop = asyncio.get_running_loop()
+        super().__init__(op, host, lambda event: loop.call_soon_threadsafe(on_event, event), stopping)
         self._send = send
         self._bell = asyncio.Event()
         self._tasks: dict[int, asyncio.Task[None]] = {}

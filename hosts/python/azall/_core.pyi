@@ -36,8 +36,8 @@ class Files:
     def __new__(cls, config: str, mailboxes: str) -> Files:
         """Both paths are absolute."""
     def answer(self, effect: Mapping[str, Any]) -> dict[str, Any]:
-        """Does what an effect on files asks: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`. What is no effect, or has a path
-        that leaves its root, is an `ArgumentError`.
+        """Does what an effect on files asks: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`. What is no effect, or has a
+        path that leaves its root, is an `ArgumentError`.
         """
     def resolve(self, place: Mapping[str, str]) -> str:
         """The path of `{"root": "config" | "mailboxes" | "shared", "path": ...}`."""

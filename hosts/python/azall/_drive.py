@@ -1,7 +1,7 @@
 """The drive loop: polls an operation, has done what it asks, and resumes it with the answers as they come.
 
-Effects on files are done on the thread that drives. Requests and scripts, which may take long, go on beside it: here each on a thread
-of its own, in `azall._aio_drive` as tasks of an event loop.
+Effects on files are done on the thread that drives. Requests and scripts, which may take long, go on beside it: here each on a
+thread of its own, in `azall._aio_drive` as tasks of an event loop.
 """
 
 from __future__ import annotations
@@ -62,9 +62,7 @@ class Flag:
 class Loop:
     """One operation on its way, but for how slow effects are done and waited for: each kind of run has its own way."""
 
-    def __init__(
-        self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None
-    ) -> None:
+    def __init__(self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None) -> None:
         """`stopping` is raised when the operation is to stop, for whoever else wants to know."""
         self.done: Step | None = None
         """The last step, once there is one."""
@@ -145,9 +143,7 @@ class Loop:
 class Run(Loop):
     """An operation on the thread that calls `to_end`; any thread may cancel it."""
 
-    def __init__(
-        self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None
-    ) -> None:
+    def __init__(self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None) -> None:
         super().__init__(op, host, on_event, stopping)
         self._ended: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
 

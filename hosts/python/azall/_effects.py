@@ -11,9 +11,7 @@ Effect = dict[str, Any]
 Answer = dict[str, Any]
 """`{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
 
-Kind = Literal[
-    "not_found", "permission_denied", "timed_out", "unreachable", "tls", "too_large", "unsupported", "other"
-]
+Kind = Literal["not_found", "permission_denied", "timed_out", "unreachable", "tls", "too_large", "unsupported", "other"]
 """What an effect may fail with. Effects on files, which the extension does, know a few more."""
 
 

@@ -1,4 +1,4 @@
-"""The host: what answers the effects that are not on files. Those are done by `azall._core.Files`, as the native program does them."""
+"""The host: what answers effects. Those on files are done by the extension, as the native program does them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class _Clients(Generic[_Client]):
     """The clients that were needed so far."""
 
     def __init__(self, kind: type[_Client]) -> None:
-        self._kind = kind
+        self._kind: type[_Client] = kind
         self._made: dict[_Way, _Client] = {}
         self._lock = threading.Lock()
 
