@@ -5,23 +5,23 @@
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use azall_bindings::Failure;
 use azall_bindings::data::from_data;
 use azall_bindings::operation::{data_of_answer, effect_of_data};
-use azall_bindings::Failure;
 use azall_core::engine::effect::{Answer, Effect};
 use azall_files::roots::Roots;
 use azall_files::system::words;
 use azall_files::{archive, host};
 use pyo3::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::data::from_python;
 use crate::error::OrRaise as _;
 use crate::to_python::to_python;
 
-/// The most threads that share the effects of one moment.
+/// The most threads of an operation.
 const MOST_THREADS: usize = 8;
 
 /// The folders of a config and of its mailboxes. Threads may share it.
@@ -30,23 +30,34 @@ pub(crate) struct Files(Roots);
 
 impl Files {
     /// Does what these effects ask, in their order.
-    pub(crate) fn answers(&self, effects: &[Arc<Effect>]) -> Vec<Answer> {
+    ///
+    /// # Errors
+    /// When the system gives no threads for it.
+    pub(crate) fn answers(&self, effects: &[Arc<Effect>], threads: &Threads) -> Result<Vec<Answer>, Failure> {
         let Self(roots) = self;
-        let each = || effects.iter().map(|effect| host::answer(roots, effect)).collect();
-        if let [alone] = effects
-            && !matches!(**alone, Effect::ReadMany(_))
-        {
-            return each();
+        match effects {
+            [alone] if !matches!(**alone, Effect::ReadMany(_)) => Ok(vec![host::answer(roots, alone)]),
+            several => Ok(threads.started()?.install(|| host::answer_all(roots, several))),
         }
-        threads().map_or_else(|_| each(), |threads| threads.install(|| host::answer_all(roots, effects)))
     }
 }
 
-/// Threads for the work of one moment. They end with it: a process that Python forks has none of its parent's threads, and would wait
-/// for them for ever.
-fn threads() -> Result<ThreadPool, ThreadPoolBuildError> {
-    let count = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    ThreadPoolBuilder::new().num_threads(count).build()
+/// The threads that the work of one operation is shared out to, started when there is some. They end with it: a process that Python
+/// forks has none of its parent's threads, and would wait for ever for those that outlive an operation.
+pub(crate) struct Threads(OnceLock<Result<ThreadPool, String>>);
+
+impl Threads {
+    pub(crate) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    fn started(&self) -> Result<&ThreadPool, Failure> {
+        let start = || {
+            let count = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+            ThreadPoolBuilder::new().num_threads(count).build().map_err(|error| error.to_string())
+        };
+        self.0.get_or_init(start).as_ref().map_err(|why| Failure::new("host", why))
+    }
 }
 
 #[pymethods]
@@ -60,7 +71,7 @@ impl Files {
         let effect = from_python(effect)?;
         let answer = py.detach(|| {
             let effect = Arc::new(effect_of_data(effect)?);
-            self.answers(&[effect]).iter().map(data_of_answer).collect::<Result<Vec<_>, _>>()
+            self.answers(&[effect], &Threads::new())?.iter().map(data_of_answer).collect::<Result<Vec<_>, _>>()
         });
         to_python(py, &answer.or_raise(py)?.pop())
     }

@@ -2,15 +2,17 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Failure, Operation, Step};
 use azall_core::command::Outcome;
 use azall_core::protocol::time::Now;
 use pyo3::prelude::*;
+use serde::Serialize;
 
 use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
 #[cfg(unix)]
-use crate::files::Files;
+use crate::files::{Files, Threads};
 use crate::to_python::to_python;
 
 /// A config that was opened.
@@ -43,7 +45,11 @@ impl Config {
 
 /// A running command. Threads may share it: each call waits for the one before it.
 #[pyclass(frozen, module = "azall._core")]
-pub(crate) struct Op(Mutex<Running>);
+pub(crate) struct Op {
+    running: Mutex<Running>,
+    #[cfg(unix)]
+    threads: Threads,
+}
 
 struct Running {
     operation: Operation,
@@ -53,11 +59,15 @@ struct Running {
 
 impl Op {
     pub(crate) const fn new(operation: Operation) -> Self {
-        Self(Mutex::new(Running { operation, config: None, outcome: None }))
+        Self {
+            running: Mutex::new(Running { operation, config: None, outcome: None }),
+            #[cfg(unix)]
+            threads: Threads::new(),
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the command gave, once it is done.
@@ -72,7 +82,7 @@ impl Op {
             let running = self.running();
             ids.iter().map(|id| running.operation.effect(*id)).collect::<Result<Vec<_>, _>>()?
         };
-        let answers = files.answers(&effects);
+        let answers = files.answers(&effects, &self.threads)?;
         let operation = &mut self.running().operation;
         ids.iter().zip(answers).try_for_each(|(id, answer)| operation.answer(*id, answer))
     }
@@ -85,6 +95,14 @@ impl Op {
             _ => {}
         }
     }
+}
+
+/// The step that asks for an effect, of which a host that has it done here need not know more.
+#[derive(Serialize)]
+struct Asked {
+    step: &'static str,
+    id: u32,
+    kind: &'static str,
 }
 
 #[pymethods]
@@ -111,9 +129,18 @@ impl Op {
     fn poll<'py>(&self, py: Python<'py>, unix_ms: i64, offset_seconds: i32) -> PyResult<Bound<'py, PyAny>> {
         let now = Now { unix_ms, offset_seconds };
         let step = py.detach(|| self.running().operation.poll(now));
+        if let Step::Effect(id, effect) = &step {
+            return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
+        }
         let data = to_python(py, &step.shown().or_raise(py)?)?;
         py.detach(|| self.keep(step));
         Ok(data)
+    }
+
+    /// An effect that waits.
+    fn effect<'py>(&self, py: Python<'py>, id: u32) -> PyResult<Bound<'py, PyAny>> {
+        let effect = py.detach(|| data_of_effect(&*self.running().operation.effect(id)?)).or_raise(py)?;
+        to_python(py, &effect)
     }
 
     fn resume(&self, py: Python<'_>, id: u32, answer: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -46,7 +46,7 @@ impl ReadArguments for Arguments<'_> {
 #[derive(Debug)]
 pub enum Step {
     /// Start this effect; resume with its answer under this number.
-    Effect(u32, Value),
+    Effect(u32, Arc<Effect>),
     /// `{level, text}`: show it or drop it.
     Event(Event),
     /// Nothing to do until an answer, or until this moment (unix milliseconds) if there is one.
@@ -125,13 +125,9 @@ impl Operation {
     fn hand_out(&mut self, id: EffectId, effect: Effect) -> Step {
         let number = self.next_id;
         self.next_id = self.next_id.wrapping_add(1).max(1);
-        match data_of_effect(&effect) {
-            Ok(data) => {
-                self.waiting.insert(number, (id, Arc::new(effect)));
-                Step::Effect(number, data)
-            }
-            Err(failure) => Step::Failed(failure),
-        }
+        let effect = Arc::new(effect);
+        self.waiting.insert(number, (id, Arc::clone(&effect)));
+        Step::Effect(number, effect)
     }
 
     /// Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`.
@@ -198,14 +194,12 @@ impl Step {
     /// What an operation failed with.
     pub fn shown(&self) -> Result<impl Serialize + '_, Failure> {
         Ok(match self {
-            Self::Effect(id, effect) => Shown::Effect { id: *id, effect },
+            Self::Effect(id, effect) => Shown::Effect { id: *id, effect: data_of_effect(effect)? },
             Self::Event(event) => Shown::Event { level: event.level, text: &event.text },
             Self::Wait(until) => Shown::Wait { until: *until },
-            Self::Opened(config) => Shown::Opened {
-                agent: config.agent(),
-                mailbox_dir: config.mailbox_dir(),
-                found: config.is_found(),
-            },
+            Self::Opened(config) => {
+                Shown::Opened { agent: config.agent(), mailbox_dir: config.mailbox_dir(), found: config.is_found() }
+            }
             Self::Done(outcome) => Shown::Done {
                 outcome,
                 exit_code: outcome.exit_code(),
@@ -220,7 +214,7 @@ impl Step {
 #[derive(Serialize)]
 #[serde(tag = "step", rename_all = "lowercase")]
 enum Shown<'a> {
-    Effect { id: u32, effect: &'a Value },
+    Effect { id: u32, effect: Value },
     Event { level: Level, text: &'a str },
     Wait { until: Option<i64> },
     Opened { agent: &'a str, mailbox_dir: &'a str, found: bool },
@@ -235,7 +229,10 @@ struct Artifact<'a> {
 }
 
 /// An effect as a map: its `kind`, and its fields.
-fn data_of_effect(effect: &Effect) -> Result<Value, Failure> {
+///
+/// # Errors
+/// When it has no form as data, which no effect lacks.
+pub fn data_of_effect(effect: &Effect) -> Result<Value, Failure> {
     let mut fields = vec![("kind".into(), effect.name().into())];
     if let Value::Map(tagged) = to_data(effect)? {
         let inner = tagged.into_iter().next().map(|(_, inner)| inner);

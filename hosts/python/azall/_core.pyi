@@ -58,9 +58,13 @@ class Op:
     def command(command: Mapping[str, Any], config: Config) -> Op:
         """Runs `{"command": NAME, "arguments": {...}}`."""
     def poll(self, unix_ms: int, offset_seconds: int = 0) -> dict[str, Any]:
-        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises."""
+        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises. Of an effect it tells
+        the `id` and the `kind`.
+        """
+    def effect(self, id: int) -> dict[str, Any]:
+        """An effect that was asked for, with its fields, for a host that does it itself."""
     def resume(self, id: int, answer: Mapping[str, Any]) -> None:
-        """Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
+        """Answers an effect that the host did itself: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
     def fulfil(self, files: Files, ids: Sequence[int]) -> None:
         """Does effects on files, those that were asked for together at once, and resumes with their answers."""
     def cancel(self) -> None:

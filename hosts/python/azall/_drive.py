@@ -113,12 +113,12 @@ class Loop:
             while (step := self._op.poll(*now()))["step"] in ("effect", "event"):
                 if step["step"] == "event":
                     self._on_event(step)
-                elif (effect := step["effect"])["kind"] in FILES:
+                elif step["kind"] in FILES:
                     on_files.append(step["id"])
-                elif effect["kind"] in SLOW:
-                    self._queued.append((step["id"], effect))
+                elif step["kind"] in SLOW:
+                    self._queued.append((step["id"], self._op.effect(step["id"])))
                 else:
-                    self._op.resume(step["id"], self._host.answer(effect))
+                    self._op.resume(step["id"], self._host.answer(self._op.effect(step["id"])))
             if step["step"] != "wait":
                 self.done = step
                 return

@@ -25,9 +25,14 @@ def effect_of(op: _core.Op) -> dict[str, Any]:
 
 
 def test_effects_are_asked_for_as_data() -> None:
-    step = effect_of(opening())
-    assert step["effect"]["kind"] == "ReadFile"
-    assert step["effect"]["place"] == {"root": "config", "path": "config.json"}
+    op = opening()
+    step = effect_of(op)
+    assert step["kind"] == "ReadFile"
+    effect = op.effect(step["id"])
+    assert effect["kind"] == "ReadFile"
+    assert effect["place"] == {"root": "config", "path": "config.json"}
+    with pytest.raises(azall.Error):
+        op.effect(step["id"] + 1)
 
 
 def test_wrong_answers_are_refused_and_the_effect_still_waits() -> None:
