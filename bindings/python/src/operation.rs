@@ -13,7 +13,7 @@ use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
 #[cfg(unix)]
 use crate::files::{Files, Threads};
-use crate::to_python::to_python;
+use crate::to_python::{Table, to_python, with_tables};
 
 /// A config that was opened.
 #[pyclass(frozen, module = "azall._core")]
@@ -47,6 +47,8 @@ impl Config {
 #[pyclass(frozen, module = "azall._core")]
 pub(crate) struct Op {
     running: Mutex<Running>,
+    /// Lists of the outcome that are wanted as tables.
+    tables: Vec<Table>,
     #[cfg(unix)]
     threads: Threads,
 }
@@ -60,6 +62,7 @@ struct Running {
 impl Op {
     pub(crate) const fn new(operation: Operation) -> Self {
         Self {
+            tables: Vec::new(),
             running: Mutex::new(Running { operation, config: None, outcome: None }),
             #[cfg(unix)]
             threads: Threads::new(),
@@ -120,9 +123,11 @@ impl Op {
     }
 
     #[staticmethod]
-    fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config) -> PyResult<Self> {
+    #[pyo3(signature = (command, config, tables=Vec::new()))]
+    fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config, tables: Vec<Table>) -> PyResult<Self> {
         let command = from_python(command)?;
-        py.detach(|| Operation::command(&command, &config.0)).map(Self::new).or_raise(py)
+        let operation = py.detach(|| Operation::command(&command, &config.0)).or_raise(py)?;
+        Ok(Self { tables, ..Self::new(operation) })
     }
 
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
@@ -132,7 +137,7 @@ impl Op {
         if let Step::Effect(id, effect) = &step {
             return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
         }
-        let data = to_python(py, &step.shown().or_raise(py)?)?;
+        let data = with_tables(py, &step.shown().or_raise(py)?, &self.tables)?;
         py.detach(|| self.keep(step));
         Ok(data)
     }

@@ -1,28 +1,51 @@
 //! Data to Python's objects: whatever the core can tell, without anything between.
 //!
-//! The names of fields, of which a long listing repeats a few thousands of times, are made once.
+//! A long listing repeats the names of its fields thousands of times, so they are made once. Where the caller knows which it wants,
+//! not even a dict is made of each row, but a tuple: a [`Table`].
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::rc::Rc;
 
 use azall_bindings::Failure;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use serde::ser::{self, Serialize, Serializer};
 
 use crate::error::raised;
 
+/// Lists of this name hold maps, each of which becomes a tuple of these fields, with `None` where it lacks one, and with tuples for
+/// lists in it.
+pub(crate) type Table = (String, Vec<String>);
+
 /// Data as Python's objects: dict, list, str, int, float, bool, None, bytes.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &(impl Serialize + ?Sized)) -> PyResult<Bound<'py, PyAny>> {
-    let mut names = Names { py, known: HashMap::new() };
-    value.serialize(Writer { py, names: &mut names, is_name: false }).map_err(|error| error.0)
+    with_tables(py, value, &[])
 }
 
-/// The names of fields that were met.
+/// The same, with some lists as tables.
+pub(crate) fn with_tables<'py>(
+    py: Python<'py>,
+    value: &(impl Serialize + ?Sized),
+    tables: &[Table],
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut names = Names { py, known: HashMap::new(), tables: Vec::new() };
+    for (name, columns) in tables {
+        let (name, columns) = (names.get(name), columns.iter().map(|column| names.get(column)).collect());
+        names.tables.push((name, columns));
+    }
+    value.serialize(Writer { py, names: &mut names, role: Role::Plain }).map_err(|error| error.0)
+}
+
+/// The fields of a table's rows.
+type Columns<'py> = Rc<[Bound<'py, PyString>]>;
+
+/// The names of fields, each as one object.
 struct Names<'py> {
     py: Python<'py>,
     known: HashMap<String, Bound<'py, PyString>>,
+    tables: Vec<(Bound<'py, PyString>, Columns<'py>)>,
 }
 
 impl<'py> Names<'py> {
@@ -34,6 +57,26 @@ impl<'py> Names<'py> {
         self.known.insert(name.to_owned(), new.clone());
         new
     }
+
+    /// What the value of a field is.
+    fn role(&self, name: &Bound<'py, PyAny>) -> Role<'py> {
+        let table = self.tables.iter().find(|(table, _)| table.is(name));
+        table.map_or(Role::Plain, |(_, columns)| Role::Table(Rc::clone(columns)))
+    }
+}
+
+/// What is written.
+enum Role<'py> {
+    /// Anything.
+    Plain,
+    /// The name of a field.
+    Name,
+    /// A list of rows.
+    Table(Columns<'py>),
+    /// A map of which these fields are wanted.
+    Row(Columns<'py>),
+    /// A value of a row.
+    Cell,
 }
 
 /// What went wrong on the way.
@@ -60,28 +103,27 @@ impl ser::Error for Failed {
     }
 }
 
-type Made<'py> = Result<Bound<'py, PyAny>, Failed>;
+type Written<'py> = Result<Bound<'py, PyAny>, Failed>;
 
 /// Makes one object.
 struct Writer<'a, 'py> {
     py: Python<'py>,
     names: &'a mut Names<'py>,
-    /// Whether the object is the name of a field.
-    is_name: bool,
+    role: Role<'py>,
 }
 
 impl<'py> Writer<'_, 'py> {
     /// For a part of what is written.
-    fn next(&mut self, is_name: bool) -> Writer<'_, 'py> {
-        Writer { py: self.py, names: self.names, is_name }
+    fn part(&mut self, role: Role<'py>) -> Writer<'_, 'py> {
+        Writer { py: self.py, names: self.names, role }
     }
 
-    fn object(self, value: impl IntoPyObject<'py, Error: Into<PyErr>>) -> Made<'py> {
+    fn object(self, value: impl IntoPyObject<'py, Error: Into<PyErr>>) -> Written<'py> {
         value.into_bound_py_any(self.py).map_err(Failed)
     }
 
     /// A dict of one entry, as a variant with something in it is told.
-    fn tagged(py: Python<'py>, variant: Option<&Bound<'py, PyString>>, value: Bound<'py, PyAny>) -> Made<'py> {
+    fn tagged(py: Python<'py>, variant: Option<&Bound<'py, PyString>>, value: Bound<'py, PyAny>) -> Written<'py> {
         let Some(variant) = variant else { return Ok(value) };
         let tagged = PyDict::new(py);
         tagged.set_item(variant, value)?;
@@ -92,7 +134,7 @@ impl<'py> Writer<'_, 'py> {
 /// The numbers and such that are written as they are.
 macro_rules! as_they_are {
     ($($name:ident: $kind:ty),* $(,)?) => {
-        $(fn $name(self, value: $kind) -> Made<'py> {
+        $(fn $name(self, value: $kind) -> Written<'py> {
             self.object(value)
         })*
     };
@@ -117,35 +159,39 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
         serialize_char: char,
     }
 
-    fn serialize_str(self, text: &str) -> Made<'py> {
-        Ok(if self.is_name { self.names.get(text) } else { PyString::new(self.py, text) }.into_any())
+    fn serialize_str(self, text: &str) -> Written<'py> {
+        Ok(match self.role {
+            Role::Name => self.names.get(text),
+            _ => PyString::new(self.py, text),
+        }
+        .into_any())
     }
 
-    fn serialize_bytes(self, bytes: &[u8]) -> Made<'py> {
+    fn serialize_bytes(self, bytes: &[u8]) -> Written<'py> {
         Ok(PyBytes::new(self.py, bytes).into_any())
     }
 
-    fn serialize_none(self) -> Made<'py> {
+    fn serialize_none(self) -> Written<'py> {
         Ok(self.py.None().into_bound(self.py))
     }
 
-    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Made<'py> {
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Written<'py> {
         value.serialize(self)
     }
 
-    fn serialize_unit(self) -> Made<'py> {
+    fn serialize_unit(self) -> Written<'py> {
         self.serialize_none()
     }
 
-    fn serialize_unit_struct(self, _: &'static str) -> Made<'py> {
+    fn serialize_unit_struct(self, _: &'static str) -> Written<'py> {
         self.serialize_none()
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Made<'py> {
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Written<'py> {
         Ok(self.names.get(variant).into_any())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Made<'py> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Written<'py> {
         value.serialize(self)
     }
 
@@ -155,7 +201,7 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
         _: u32,
         variant: &'static str,
         value: &T,
-    ) -> Made<'py> {
+    ) -> Written<'py> {
         let (py, variant) = (self.py, self.names.get(variant));
         Self::tagged(py, Some(&variant), value.serialize(self)?)
     }
@@ -184,7 +230,13 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Fields<'a, 'py>, Failed> {
-        Ok(Fields { made: PyDict::new(self.py), name: None, variant: None, writer: self })
+        let made = match &self.role {
+            Role::Row(columns) => {
+                Made::Row(Rc::clone(columns), vec![self.py.None().into_bound(self.py); columns.len()])
+            }
+            _ => Made::Dict(PyDict::new(self.py)),
+        };
+        Ok(Fields { made, name: None, variant: None, writer: self })
     }
 
     fn serialize_struct(self, _: &'static str, len: usize) -> Result<Fields<'a, 'py>, Failed> {
@@ -220,32 +272,63 @@ struct Items<'a, 'py> {
 
 impl<'py> Items<'_, 'py> {
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        self.made.push(value.serialize(self.writer.next(false))?);
+        let role = match &self.writer.role {
+            Role::Table(columns) => Role::Row(Rc::clone(columns)),
+            Role::Cell => Role::Cell,
+            _ => Role::Plain,
+        };
+        self.made.push(value.serialize(self.writer.part(role))?);
         Ok(())
     }
 
-    fn finish(self) -> Made<'py> {
-        let py = self.writer.py;
-        Writer::tagged(py, self.variant.as_ref(), PyList::new(py, self.made)?.into_any())
+    fn finish(self) -> Written<'py> {
+        let Writer { py, role, .. } = self.writer;
+        let made = match role {
+            Role::Cell => PyTuple::new(py, self.made)?.into_any(),
+            _ => PyList::new(py, self.made)?.into_any(),
+        };
+        Writer::tagged(py, self.variant.as_ref(), made)
     }
 }
 
-/// A dict on its way.
+/// A map on its way.
 struct Fields<'a, 'py> {
     writer: Writer<'a, 'py>,
-    made: Bound<'py, PyDict>,
+    made: Made<'py>,
     name: Option<Bound<'py, PyAny>>,
     variant: Option<Bound<'py, PyString>>,
 }
 
+/// What a map becomes.
+enum Made<'py> {
+    Dict(Bound<'py, PyDict>),
+    Row(Columns<'py>, Vec<Bound<'py, PyAny>>),
+}
+
 impl<'py> Fields<'_, 'py> {
-    fn add<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failed> {
-        let name = self.writer.names.get(name);
-        Ok(self.made.set_item(name, value.serialize(self.writer.next(false))?)?)
+    fn add<T: Serialize + ?Sized>(&mut self, name: Bound<'py, PyAny>, value: &T) -> Result<(), Failed> {
+        match &mut self.made {
+            Made::Dict(dict) => {
+                let role = self.writer.names.role(&name);
+                dict.set_item(name, value.serialize(self.writer.part(role))?)?;
+            }
+            Made::Row(columns, cells) => {
+                let column = columns.iter().position(|column| column.is(&name));
+                if let Some(cell) = column.and_then(|column| cells.get_mut(column)) {
+                    *cell = value.serialize(self.writer.part(Role::Cell))?;
+                }
+            }
+        }
+        Ok(())
     }
 
-    fn finish(self) -> Made<'py> {
-        Writer::tagged(self.writer.py, self.variant.as_ref(), self.made.into_any())
+    fn finish(self) -> Written<'py> {
+        let py = self.writer.py;
+        let made = match self.made {
+            Made::Dict(dict) => dict.into_any(),
+            Made::Row(_, cells) => PyTuple::new(py, cells)?.into_any(),
+        };
+        Writer::tagged(py, self.variant.as_ref(), made)
     }
 }
 
@@ -260,7 +343,7 @@ macro_rules! lists {
                 self.add(value)
             }
 
-            fn end(self) -> Made<'py> {
+            fn end(self) -> Written<'py> {
                 self.finish()
             }
         })*
@@ -282,10 +365,11 @@ macro_rules! structs {
             type Error = Failed;
 
             fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Failed> {
+                let name = self.writer.names.get(name).into_any();
                 self.add(name, value)
             }
 
-            fn end(self) -> Made<'py> {
+            fn end(self) -> Written<'py> {
                 self.finish()
             }
         })*
@@ -299,19 +383,15 @@ impl<'py> ser::SerializeMap for Fields<'_, 'py> {
     type Error = Failed;
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, name: &T) -> Result<(), Failed> {
-        self.name = Some(name.serialize(self.writer.next(true))?);
+        self.name = Some(name.serialize(self.writer.part(Role::Name))?);
         Ok(())
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        let value = value.serialize(self.writer.next(false))?;
-        if let Some(name) = self.name.take() {
-            self.made.set_item(name, value)?;
-        }
-        Ok(())
+        self.name.take().map_or(Ok(()), |name| self.add(name, value))
     }
 
-    fn end(self) -> Made<'py> {
+    fn end(self) -> Written<'py> {
         self.finish()
     }
 }

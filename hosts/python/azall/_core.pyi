@@ -55,11 +55,13 @@ class Op:
     def open(file_name: str, config_shown: str, agent: str | None = None) -> Op:
         """Reads the config file of this name in the config's folder."""
     @staticmethod
-    def command(command: Mapping[str, Any], config: Config) -> Op:
-        """Runs `{"command": NAME, "arguments": {...}}`."""
+    def command(command: Mapping[str, Any], config: Config, tables: Sequence[tuple[str, Sequence[str]]] = ()) -> Op:
+        """Runs `{"command": NAME, "arguments": {...}}`. `tables` names lists of its document, whose maps are each to be given as a
+        tuple of the fields that are named with it: `None` where there is no such field, and tuples for lists.
+        """
     def poll(self, unix_ms: int, offset_seconds: int = 0) -> dict[str, Any]:
-        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises. Of an effect it tells
-        the `id` and the `kind`.
+        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises. Of an effect it
+        tells the `id` and the `kind`.
         """
     def effect(self, id: int) -> dict[str, Any]:
         """An effect that was asked for, with its fields, for a host that does it itself."""

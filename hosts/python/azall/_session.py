@@ -15,6 +15,7 @@ from .errors import ConfigError
 
 if TYPE_CHECKING:
     from ._http import Http
+    from ._requests import Request
 
 
 def locate(path: str | os.PathLike[str] | None) -> str:
@@ -93,15 +94,19 @@ class Session:
         Run(op, self.config_host()).to_end()
         return self.shown(op.take_config())
 
+    def begin(self, request: Request[Any], on_event: OnEvent = lambda _: None) -> Run:
+        """A run of a command over the config as it is now."""
+        config = self.open()
+        return self.start(Op.command(request.command, config, request.tables), config, on_event)
+
     def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
         """A run of an operation over this config."""
         stopping = Flag()
         return Run(op, self.host(config, stopping.is_set), on_event, stopping)
 
-    def command(self, command: dict[str, Any], on_event: OnEvent = lambda _: None) -> Step:
+    def command(self, request: Request[Any]) -> Step:
         """Runs a command to its end. Ctrl-C asks it to stop and is raised once it has."""
-        config = self.open()
-        run = self.start(Op.command(command, config), config, on_event)
+        run = self.begin(request)
         if threading.current_thread() is not threading.main_thread():
             return run.to_end()
         return _interruptible(run)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from . import _requests as requests
 from . import models
-from ._core import Op, write_archive
+from ._core import write_archive
 from ._drive import Step
 from ._requests import Addresses, Day, Files, Request
 from ._session import Session, locate
@@ -104,7 +104,7 @@ class Mailbox:
         self._session.close()
 
     def _run(self, request: Request[T]) -> T:
-        return request.parse(self._session.command(request.command)["outcome"])
+        return request.parse(self._session.command(request)["outcome"])
 
     def command(self, name: str, arguments: Any = None) -> Any:  # noqa: ANN401  (plain data)
         """Runs any command of the core by its name and gives its document, as `--json` prints it.
@@ -230,7 +230,7 @@ class Mailbox:
     def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""
         request = requests.export(os.path.abspath(path))
-        step = self._session.command(request.command)
+        step = self._session.command(request)
         write_archive(step["file"]["path"], step["file"]["bytes"])
         return request.parse(step["outcome"])
 
@@ -357,9 +357,7 @@ class Watch(Iterator[models.Summary]):
         self._news.note(there)
         if unread:
             self._due = [message for message in there if message.unread]
-        config = mailbox._session.open()
-        command = requests.inbox(None, False, False, True, watch=True).command
-        self._watching = mailbox._session.start(Op.command(command, config), config, self._on_event)
+        self._watching = mailbox._session.begin(requests.inbox(None, False, False, True, watch=True), self._on_event)
         self._thread = threading.Thread(target=self._drive, name="azall-watch", daemon=True)
         self._thread.start()
         mailbox._watches.add(self)

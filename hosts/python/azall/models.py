@@ -102,26 +102,30 @@ class Summary:
     """None of my addresses is among the signed recipients: somebody passes on what was not for me."""
 
     @classmethod
-    def of(cls, data: Data) -> Summary:
-        """From the command's document."""
+    def of(cls, row: tuple[Any, ...]) -> Summary:
+        """From a row of the command's document, as a table of `SUMMARY_COLUMNS`."""
+        id_, day, folder, from_, to, subject, date, unread, attachments, verdict, peer, fingerprint, misaddressed = row
         made = _UnfrozenSummary(
-            data["id"],
-            data["day"],
-            _FOLDERS[data["folder"]],
-            data["from"],
-            data["to"],
-            data["subject"],
-            data["date"],
-            data["unread"],
-            tuple(data["attachments"]),
-            _VERDICTS[data.get("verdict")],
-            _PEERS[data.get("peer")],
-            data.get("fingerprint"),
-            data.get("misaddressed", False),
+            id_,
+            day,
+            _FOLDERS[folder],
+            from_,
+            to,
+            subject,
+            date,
+            unread,
+            attachments,
+            _VERDICTS[verdict],
+            _PEERS[peer],
+            fingerprint,
+            bool(misaddressed),
         )
         made.__class__ = Summary
         return cast(Summary, made)
 
+
+SUMMARY_COLUMNS = tuple(item.name.rstrip("_") for item in fields(Summary))
+"""The fields of a summary by their names in the document."""
 
 # A frozen class asks of each field that its `__init__` sets whether it may, which takes longer than all else about a listing of
 # thousands. One of the same slots that is not frozen is filled in a tenth of the time, and then becomes the frozen one.
@@ -293,7 +297,7 @@ class Inbox:
 
     @classmethod
     def of(cls, data: Data) -> Inbox:
-        """From the command's document."""
+        """From the command's document, in which the messages are a table."""
         return cls(
             data["agent"],
             data["date"],
