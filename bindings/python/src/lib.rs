@@ -13,6 +13,9 @@ mod operation;
 mod protocol;
 mod to_python;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module.
 #[pyo3::pymodule]
 mod _core {

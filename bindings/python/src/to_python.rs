@@ -30,7 +30,7 @@ pub(crate) fn with_tables<'py>(
     value: &(impl Serialize + ?Sized),
     tables: &[Table],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut names = Names { py, known: HashMap::new(), tables: Vec::new() };
+    let mut names = Names { py, known: HashMap::new(), tables: Vec::new(), last_row: Vec::new() };
     for (name, columns) in tables {
         let (name, columns) = (names.get(name), columns.iter().map(|column| names.get(column)).collect());
         names.tables.push((name, columns));
@@ -46,6 +46,8 @@ struct Names<'py> {
     py: Python<'py>,
     known: HashMap<String, Bound<'py, PyString>>,
     tables: Vec<(Bound<'py, PyString>, Columns<'py>)>,
+    /// The row of a table that was written last.
+    last_row: Vec<Bound<'py, PyAny>>,
 }
 
 impl<'py> Names<'py> {
@@ -75,8 +77,8 @@ enum Role<'py> {
     Table(Columns<'py>),
     /// A map of which these fields are wanted.
     Row(Columns<'py>),
-    /// A value of a row.
-    Cell,
+    /// A value of a row, with the one above it. Where both are the same text, they are one object: a day, a sender.
+    Cell(Option<Bound<'py, PyAny>>),
 }
 
 /// What went wrong on the way.
@@ -131,6 +133,10 @@ impl<'py> Writer<'_, 'py> {
     }
 }
 
+fn is_text(object: &Bound<'_, PyAny>, text: &str) -> bool {
+    object.cast::<PyString>().is_ok_and(|object| object.to_str().is_ok_and(|object| object == text))
+}
+
 /// The numbers and such that are written as they are.
 macro_rules! as_they_are {
     ($($name:ident: $kind:ty),* $(,)?) => {
@@ -161,10 +167,10 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
 
     fn serialize_str(self, text: &str) -> Written<'py> {
         Ok(match self.role {
-            Role::Name => self.names.get(text),
-            _ => PyString::new(self.py, text),
-        }
-        .into_any())
+            Role::Name => self.names.get(text).into_any(),
+            Role::Cell(Some(above)) if is_text(&above, text) => above,
+            _ => PyString::new(self.py, text).into_any(),
+        })
     }
 
     fn serialize_bytes(self, bytes: &[u8]) -> Written<'py> {
@@ -274,7 +280,7 @@ impl<'py> Items<'_, 'py> {
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
         let role = match &self.writer.role {
             Role::Table(columns) => Role::Row(Rc::clone(columns)),
-            Role::Cell => Role::Cell,
+            Role::Cell(_) => Role::Cell(None),
             _ => Role::Plain,
         };
         self.made.push(value.serialize(self.writer.part(role))?);
@@ -284,7 +290,7 @@ impl<'py> Items<'_, 'py> {
     fn finish(self) -> Written<'py> {
         let Writer { py, role, .. } = self.writer;
         let made = match role {
-            Role::Cell => PyTuple::new(py, self.made)?.into_any(),
+            Role::Cell(_) => PyTuple::new(py, self.made)?.into_any(),
             _ => PyList::new(py, self.made)?.into_any(),
         };
         Writer::tagged(py, self.variant.as_ref(), made)
@@ -315,7 +321,8 @@ impl<'py> Fields<'_, 'py> {
             Made::Row(columns, cells) => {
                 let column = columns.iter().position(|column| column.is(&name));
                 if let Some(cell) = column.and_then(|column| cells.get_mut(column)) {
-                    *cell = value.serialize(self.writer.part(Role::Cell))?;
+                    let above = column.and_then(|column| self.writer.names.last_row.get(column)).cloned();
+                    *cell = value.serialize(self.writer.part(Role::Cell(above)))?;
                 }
             }
         }
@@ -326,7 +333,11 @@ impl<'py> Fields<'_, 'py> {
         let py = self.writer.py;
         let made = match self.made {
             Made::Dict(dict) => dict.into_any(),
-            Made::Row(_, cells) => PyTuple::new(py, cells)?.into_any(),
+            Made::Row(_, cells) => {
+                let row = PyTuple::new(py, &cells)?;
+                self.writer.names.last_row = cells;
+                row.into_any()
+            }
         };
         Writer::tagged(py, self.variant.as_ref(), made)
     }

@@ -43,7 +43,7 @@ def run(files: Files, effect: Effect, is_stopping: Callable[[], bool]) -> dict[s
     else:
         command = ["python3", path]
     process = _start([*command, *effect["args"]], files.resolve({"root": "mailboxes", "path": ""}))
-    return _Running(process, effect["output_limit"]).finish(seconds, is_stopping)
+    return _finish(process, effect["output_limit"], seconds, is_stopping)
 
 
 def _in_sandbox(files: Files, effect: Effect) -> list[str]:
@@ -81,92 +81,69 @@ class _Stream:
     """What comes out of one end of a script."""
 
     def __init__(self, fd: int, limit: int) -> None:
-        self.fd: int | None = fd
+        self.fd = fd
         self.kept = bytearray()
         self.truncated = False
         self._limit = limit
         os.set_blocking(fd, False)
 
     def read_once(self) -> bool:
-        """Takes what one read gives; tells whether there may be more."""
-        if self.fd is None:
-            return False
-        try:
-            content = os.read(self.fd, _PIPE_SIZE)
-        except BlockingIOError:
-            return False
-        if not content:
-            self.fd = None
-            return False
+        """Takes what one read gives; false at the end. Where there is nothing yet, it is a `BlockingIOError`."""
+        content = os.read(self.fd, _PIPE_SIZE)
         wanted = content[: max(self._limit - len(self.kept), 0)]
         self.kept += wanted
         self.truncated |= len(wanted) < len(content)
-        return True
+        return bool(content)
 
     def read_rest(self) -> None:
         """Takes what is still in the pipe, but no more: a process that has left the session may write for ever."""
-        for _ in range(_MOST_RESTS):
-            if not self.read_once():
-                break
+        with suppress(BlockingIOError):
+            for _ in range(_MOST_RESTS):
+                if not self.read_once():
+                    break
 
 
-class _Running:
-    """A script that was started."""
-
-    def __init__(self, process: subprocess.Popen[bytes], limit: int) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._process = process
-        self._streams = [_Stream(process.stdout.fileno(), limit), _Stream(process.stderr.fileno(), limit)]
-
-    def finish(self, seconds: float, is_stopping: Callable[[], bool]) -> dict[str, object]:
-        """Reads what the script writes until it ends or has to."""
-        deadline = time.monotonic() + seconds
-        timed_out = False
+def _finish(
+    process: subprocess.Popen[bytes], limit: int, seconds: float, is_stopping: Callable[[], bool]
+) -> dict[str, object]:
+    """Reads what the script writes until it ends or has to."""
+    deadline = time.monotonic() + seconds
+    timed_out = False
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = (_Stream(pipe.fileno(), limit) for pipe in (process.stdout, process.stderr))
+    with process, selectors.DefaultSelector() as selector:
+        for stream in (out, err):
+            selector.register(stream.fd, selectors.EVENT_READ, stream)
         try:
-            while not self._has_exited() and not is_stopping():
+            while not (_has_exited(process.pid) or timed_out or is_stopping()):
                 left = deadline - time.monotonic()
                 timed_out = left <= 0
-                if timed_out:
-                    break
-                self._read_for(min(left, _TICK))
+                # Closed streams mostly mean that the script is about to exit.
+                tick = _TICK if selector.get_map() else 0.001
+                for key, _ in selector.select(max(min(left, tick), 0)):
+                    with suppress(BlockingIOError):
+                        if not key.data.read_once():
+                            selector.unregister(key.fd)
         finally:
             # The leader is waited for only afterwards: until then its number cannot become that of another session.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            for stream in self._streams:
-                stream.read_rest()
-            self._close()
-        out, err = self._streams
-        code = self._process.returncode
-        return {
-            "code": code if code >= 0 else None,
-            "timed_out": timed_out,
-            "stdout": bytes(out.kept),
-            "stderr": bytes(err.kept),
-            "truncated": out.truncated or err.truncated,
-        }
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            out.read_rest()
+            err.read_rest()
+    return {
+        "code": process.returncode if process.returncode >= 0 else None,
+        "timed_out": timed_out,
+        "stdout": bytes(out.kept),
+        "stderr": bytes(err.kept),
+        "truncated": out.truncated or err.truncated,
+    }
 
-    def _has_exited(self) -> bool:
-        """Whether the leader has exited; it stays to be waited for."""
-        try:
-            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
 
-    def _read_for(self, seconds: float) -> None:
-        """Waits until there is something to read, but not longer than this, and reads it."""
-        with selectors.DefaultSelector() as selector:
-            for stream in self._streams:
-                if stream.fd is not None:
-                    selector.register(stream.fd, selectors.EVENT_READ)
-            # Closed streams mostly mean that the script is about to exit.
-            selector.select(seconds if selector.get_map() else min(seconds, 0.001))
-        for stream in self._streams:
-            stream.read_once()
-
-    def _close(self) -> None:
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+def _has_exited(leader: int) -> bool:
+    """Whether the leader has exited; it stays to be waited for."""
+    try:
+        return os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True

@@ -127,6 +127,40 @@ class Session:
             self._http.close()
 
 
+class Account:
+    """Whose mailbox it is, whichever way it is driven."""
+
+    def __init__(self, session: Session) -> None:
+        """Use `open`."""
+        self._session = session
+        self._address = ""
+        self._relay_addresses: tuple[str, ...] = ()
+
+    def _learn(self, document: dict[str, Any]) -> None:
+        """Takes what `address` tells."""
+        self._address = document["address"]
+        self._relay_addresses = tuple(document["relay_addresses"])
+
+    @property
+    def address(self) -> str:
+        """The agent's address."""
+        return self._address
+
+    @property
+    def relay_addresses(self) -> tuple[str, ...]:
+        """The addresses that relays know the agent by."""
+        return self._relay_addresses
+
+    @property
+    def config_path(self) -> str:
+        """The config file."""
+        return self._session.path
+
+    def __repr__(self) -> str:
+        module = type(self).__module__.removesuffix(".mailbox")
+        return f"<{module}.Mailbox {self._address}>"
+
+
 def _interruptible(run: Run) -> Step:
     """Drives on another thread, so that Ctrl-C cannot tear an effect, or leave the mailbox locked."""
     result: list[Step | BaseException] = []

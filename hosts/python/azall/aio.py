@@ -27,7 +27,7 @@ from ._core import Config, Op, write_archive
 from ._drive import Flag, OnEvent, Step
 from ._effects import Effect
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate
+from ._session import Account, Session, locate
 from .errors import Error
 from .mailbox import News
 
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Mailbox:
+class Mailbox(Account):
     """An agent's mailbox on an event loop."""
 
     def __init__(self, session: Session) -> None:
         """Use `open`."""
-        self._session = session
-        self._address = ""
-        self._relay_addresses: tuple[str, ...] = ()
+        super().__init__(session)
         self._http: AsyncHttp | None = None
         self._watches: set[Watch] = set()
         self.trust = Trust(self)
@@ -61,27 +59,7 @@ class Mailbox:
         return mailbox
 
     async def _learn_address(self) -> None:
-        document = await self.command("address")
-        self._address = document["address"]
-        self._relay_addresses = tuple(document["relay_addresses"])
-
-    @property
-    def address(self) -> str:
-        """The agent's address."""
-        return self._address
-
-    @property
-    def relay_addresses(self) -> tuple[str, ...]:
-        """The addresses that relays know the agent by."""
-        return self._relay_addresses
-
-    @property
-    def config_path(self) -> str:
-        """The config file."""
-        return self._session.path
-
-    def __repr__(self) -> str:
-        return f"<azall.aio.Mailbox {self._address}>"
+        self._learn(await self.command("address"))
 
     async def __aenter__(self) -> Mailbox:
         return self

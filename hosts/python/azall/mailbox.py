@@ -15,7 +15,7 @@ from . import models
 from ._core import write_archive
 from ._drive import Step
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate
+from ._session import Account, Session, locate
 from .errors import Error
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ _STOP_SECONDS = 12.0
 """How long a watch may take to end: a little more than requests have."""
 
 
-class Mailbox:
+class Mailbox(Account):
     """An agent's mailbox: send, receive, remember. Threads may share it.
 
     >>> import azall, tempfile
@@ -44,9 +44,7 @@ class Mailbox:
 
     def __init__(self, session: Session) -> None:
         """Use `open`."""
-        self._session = session
-        self._address = ""
-        self._relay_addresses: tuple[str, ...] = ()
+        super().__init__(session)
         self._watches: set[Watch] = set()
         self.trust = Trust(self)
         self.filter = Filter(self)
@@ -67,27 +65,7 @@ class Mailbox:
         return mailbox
 
     def _learn_address(self) -> None:
-        document = self.command("address")
-        self._address = document["address"]
-        self._relay_addresses = tuple(document["relay_addresses"])
-
-    @property
-    def address(self) -> str:
-        """The agent's address."""
-        return self._address
-
-    @property
-    def relay_addresses(self) -> tuple[str, ...]:
-        """The addresses that relays know the agent by."""
-        return self._relay_addresses
-
-    @property
-    def config_path(self) -> str:
-        """The config file."""
-        return self._session.path
-
-    def __repr__(self) -> str:
-        return f"<azall.Mailbox {self._address}>"
+        self._learn(self.command("address"))
 
     def __enter__(self) -> Mailbox:
         return self
