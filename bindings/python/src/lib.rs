@@ -1,5 +1,5 @@
 //! azall's core for Python: the module `azall._core`. It converts types and decides nothing; what is here is documented, for who uses
-//! it, in `hosts/python/azall/_core.pyi`.
+//! it, in `hosts/python/azall/_core.pyi`. The effects on files are done here as well, by what all hosts with files share.
 //!
 //! Whatever may take longer than a millisecond runs without the interpreter's lock.
 

@@ -1,4 +1,6 @@
-"""The compiled core: what decides. Plain data in and out; everything that touches the world is asked for as an effect."""
+"""The compiled core: what decides. Plain data in and out; everything that touches the world is asked for as an effect. `Files` does
+what is asked of files.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, final

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from . import protocol
 from ._core import Files
-from .errors import NotFoundError, PolicyError, StorageError
+from .errors import ArgumentError, NotFoundError, PolicyError, StorageError
 
 _RECORD_LIMIT = 256 << 20
 _HEAD_LIMIT = 16 << 10
@@ -38,7 +38,11 @@ class Journal:
         self.folder = f"{agent}/services/{name}"
 
     def _do(self, kind: str, **fields: Any) -> Any:  # noqa: ANN401  (an effect's answer)
-        answer = self._files.answer({"kind": kind, **fields})
+        try:
+            answer = self._files.answer({"kind": kind, **fields})
+        except ArgumentError as error:
+            # Somebody's file, of a name that a mailbox has none of.
+            raise NotFoundError(str(error), "not-found") from None
         if (error := answer.get("Err")) is None:
             return answer["Ok"]
         if error["kind"] == "not_found":
