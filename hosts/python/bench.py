@@ -115,7 +115,6 @@ def listing(reference: str | None) -> None:
         if reference is not None:
             its = by_reference(reference, ["inbox", "--offline"], environment, folder)
             row("  the reference's own function for it, in its process", its, "ms")
-            row("  times as fast", its / own, "")
         command = median_ms([sys.executable, "-m", "azall", "inbox", "--offline"], environment, folder)
         row("  the command `azall inbox --offline`, as a process", command, "ms")
         if reference is not None:

@@ -40,9 +40,9 @@ class Journal:
     def _do(self, kind: str, **fields: Any) -> Any:  # noqa: ANN401  (an effect's answer)
         try:
             answer = self._files.answer({"kind": kind, **fields})
-        except ArgumentError as error:
+        except ArgumentError as refused:
             # Somebody's file, of a name that a mailbox has none of.
-            raise NotFoundError(str(error), "not-found") from None
+            raise NotFoundError(str(refused), "not-found") from None
         if (error := answer.get("Err")) is None:
             return answer["Ok"]
         if error["kind"] == "not_found":
