@@ -5,11 +5,11 @@
 use std::ffi::OsString;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use azall_bindings::Failure;
 use azall_bindings::data::from_data;
 use azall_bindings::operation::{data_of_answer, effect_of_data};
+use azall_bindings::{Failure, Operation};
 use azall_core::engine::effect::{Answer, Effect};
 use azall_files::roots::Roots;
 use azall_files::system::words;
@@ -42,21 +42,36 @@ impl Files {
     }
 }
 
-/// The threads that the work of one operation is shared out to, started when there is some. They end with it: a process that Python
-/// forks has none of its parent's threads, and would wait for ever for those that outlive an operation.
-pub(crate) struct Threads(OnceLock<Result<ThreadPool, String>>);
+/// The threads that work on files is shared out to, started when there is some and ended when there is no more. None outlive an
+/// operation: a process that Python forks has none of its parent's threads, and would wait for them for ever.
+pub(crate) struct Threads(Mutex<Option<Arc<ThreadPool>>>);
 
 impl Threads {
     pub(crate) const fn new() -> Self {
-        Self(OnceLock::new())
+        Self(Mutex::new(None))
     }
 
-    fn started(&self) -> Result<&ThreadPool, Failure> {
-        let start = || {
-            let count = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-            ThreadPoolBuilder::new().num_threads(count).build().map_err(|error| error.to_string())
-        };
-        self.0.get_or_init(start).as_ref().map_err(|why| Failure::new("host", why))
+    fn pool(&self) -> MutexGuard<'_, Option<Arc<ThreadPool>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn started(&self) -> Result<Arc<ThreadPool>, Failure> {
+        let mut pool = self.pool();
+        if let Some(started) = &*pool {
+            return Ok(Arc::clone(started));
+        }
+        let count = std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+        let built = ThreadPoolBuilder::new().num_threads(count).build();
+        let started = Arc::new(built.map_err(|error| Failure::new("host", error))?);
+        *pool = Some(Arc::clone(&started));
+        Ok(started)
+    }
+
+    /// Ends them, unless an operation that waits has work for them.
+    pub(crate) fn end_idle(&self, operation: &Operation) {
+        if !operation.waiting().any(|effect| host::KINDS.contains(&effect.kind())) {
+            self.pool().take();
+        }
     }
 }
 

@@ -78,6 +78,16 @@ impl Op {
         self.running().outcome.clone()
     }
 
+    fn step(&self, now: Now) -> Step {
+        let operation = &mut self.running().operation;
+        let step = operation.poll(now);
+        #[cfg(unix)]
+        if !matches!(step, Step::Effect(..) | Step::Event(_)) {
+            self.threads.end_idle(operation);
+        }
+        step
+    }
+
     /// The effects are done unlocked: the operation may be cancelled meanwhile.
     #[cfg(unix)]
     fn answer_from(&self, files: &Files, ids: &[u32]) -> Result<(), Failure> {
@@ -133,7 +143,7 @@ impl Op {
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
     fn poll<'py>(&self, py: Python<'py>, unix_ms: i64, offset_seconds: i32) -> PyResult<Bound<'py, PyAny>> {
         let now = Now { unix_ms, offset_seconds };
-        let step = py.detach(|| self.running().operation.poll(now));
+        let step = py.detach(|| self.step(now));
         if let Step::Effect(id, effect) = &step {
             return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
         }

@@ -1,5 +1,7 @@
 //! Data to Python's objects: whatever the core can tell, without anything between.
 //!
+//! The crate `pythonize` does as much, but as a format for people: bytes would come as base64.
+//!
 //! A long listing repeats the names of its fields thousands of times, so they are made once. Where the caller knows which it wants,
 //! not even a dict is made of each row, but a tuple: a [`Table`].
 

@@ -151,6 +151,11 @@ impl Operation {
         self.waiting.get(&number).map(|(_, effect)| Arc::clone(effect)).ok_or_else(no_such)
     }
 
+    /// The effects that were handed out and not answered.
+    pub fn waiting(&self) -> impl Iterator<Item = &Effect> {
+        self.waiting.values().map(|(_, effect)| &**effect)
+    }
+
     /// Answers an effect, as [`resume`](Self::resume) does, but with the answer itself.
     ///
     /// # Errors

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 
 import azall
 from azall import _core
@@ -223,6 +225,21 @@ def test_what_is_no_effect_is_refused(files: _core.Files) -> None:
     assert kind(files.answer({"kind": "Http", "method": "GET", "url": "http://x", **HTTP})) == "unsupported"
     with pytest.raises(azall.ArgumentError):
         _core.Files("config", "/mailboxes")
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="the system does not tell threads here")
+def test_no_threads_are_left_idle(tmp_path: Path) -> None:
+    with azall.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
+        inbox = tmp_path / "data/mailboxes/ada@localhost" / time.strftime("%Y-%m-%d") / "inbox"
+        inbox.mkdir(parents=True)
+        for number in range(200):
+            (inbox / f"{number:012x}.txt").write_text(f"From: eve@x\nSubject: {number}\nStatus: new\n\n---\nx")
+        before = len(os.listdir("/proc/self/task"))
+        with mailbox.watch(unread=True) as watch:
+            assert len([watch.wait(1) for _ in range(200)]) == 200
+            # The watch itself has one; what its operation has read, it has read.
+            until(lambda: len(os.listdir("/proc/self/task")) <= before + 1)
+        until(lambda: len(os.listdir("/proc/self/task")) <= before)
 
 
 def test_a_process_that_was_forked_reads_as_well(files: _core.Files, tmp_path: Path) -> None:
