@@ -13,6 +13,7 @@ mod operation;
 mod protocol;
 mod to_python;
 
+/// As the native program's. It is for what is made here; Python's objects are Python's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
