@@ -3,7 +3,8 @@
     python bench.py [PYTHON_WITH_THE_REFERENCE]
 
 Beside azall stand PyNaCl's bare verification of the same bytes, if it is installed, and the reference client: its own reading and
-verifying of the same message, and its inbox command over the same folder, as the interpreter that is named runs them.
+verifying of the same message, and its inbox command over the same folder, within a process and as one, as the interpreter that is
+named runs them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,13 @@ def median_ms(command: list[str], environment: dict[str, str], cwd: str, rounds:
     return statistics.median(found)
 
 
+def by_reference(python: str, arguments: list[str], environment: dict[str, str], cwd: str) -> float:
+    """What the reference's own functions take, as its own process measures it."""
+    program = [python, str(Path(__file__).with_name("bench_reference.py").resolve()), *arguments]
+    ran = subprocess.run(program, env=environment, cwd=cwd, check=True, capture_output=True, text=True)
+    return float(ran.stdout)
+
+
 def row(what: str, value: float, unit: str) -> None:
     """Prints a line of the table."""
     print(f"{what:<62} {value:>10.1f} {unit}", flush=True)
@@ -78,13 +86,8 @@ def verifying(reference: str | None) -> None:
         with tempfile.NamedTemporaryFile(suffix=".txt") as kept:
             kept.write(file)
             kept.flush()
-            ran = subprocess.run(
-                [reference, str(Path(__file__).with_name("bench_reference.py")), kept.name],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            row("  parse and verify: the reference", float(ran.stdout), "us")
+            its = by_reference(reference, ["verify", kept.name], dict(os.environ), "/")
+            row("  parse and verify: the reference", its, "us")
 
 
 def listing(reference: str | None) -> None:
@@ -102,18 +105,25 @@ def listing(reference: str | None) -> None:
                 body = protocol.sign_body(identity, f"This is message {number}.")
                 (inbox / f"{name}.txt").write_text(f"{head}Message-ID: {name}\nStatus: new\n\n---\n{body}")
             times = []
-            for _ in range(5):
+            for _ in range(15):
                 start = time.perf_counter()
                 assert len(mailbox.inbox(offline=True)) == MESSAGES
                 times.append((time.perf_counter() - start) * 1e3)
-            row(f"mailbox.inbox(offline=True), {MESSAGES} messages: azall", statistics.median(times), "ms")
+        own = statistics.median(times)
+        row(f"mailbox.inbox(offline=True), {MESSAGES} messages: azall", own, "ms")
         environment = {**os.environ, "AGENTAZALL_CONFIG": f"{folder}/config.json"}
-        own = median_ms([sys.executable, "-m", "azall", "inbox", "--offline"], environment, folder)
-        row("  the command `azall inbox --offline`, as a process", own, "ms")
+        if reference is not None:
+            its = by_reference(reference, ["inbox", "--offline"], environment, folder)
+            row("  the reference's own function for it, in its process", its, "ms")
+        command = median_ms([sys.executable, "-m", "azall", "inbox", "--offline"], environment, folder)
+        row("  the command `azall inbox --offline`, as a process", command, "ms")
         if reference is not None:
             program = str(Path(reference).parent / "agentazall")
-            its = median_ms([program, "inbox", "--offline"], environment, folder)
-            row("  the command `agentazall inbox --offline`", its, "ms")
+            row(
+                "  the command `agentazall inbox --offline`",
+                median_ms([program, "inbox", "--offline"], environment, folder),
+                "ms",
+            )
     finally:
         shutil.rmtree(folder)
 

@@ -10,9 +10,10 @@ use azall_core::engine::event::Event;
 use azall_core::protocol::text;
 use pyo3::prelude::*;
 
-use crate::data::{from_python, to_python};
+use crate::data::from_python;
 use crate::error::{OrRaise as _, raised};
 use crate::operation::{Config, Op};
+use crate::to_python::to_python;
 
 /// What is to be printed, and the exit code.
 #[pyclass(frozen, get_all, module = "azall._core")]

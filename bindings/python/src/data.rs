@@ -1,4 +1,4 @@
-//! Data to Python's objects and back.
+//! Python's objects to data.
 
 use azall_bindings::{Failure, Value};
 use pyo3::prelude::*;
@@ -8,33 +8,6 @@ use crate::error::{OrRaise as _, raised};
 
 /// How deep data may be nested: more is a mistake, or meant to exhaust the stack.
 const MOST_NESTED: usize = 64;
-
-/// Data as Python's objects: dict, list, str, int, float, bool, None, bytes.
-pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Null => py.None().into_bound(py),
-        Value::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
-        Value::Integer(value) => i128::from(*value).into_pyobject(py)?.into_any(),
-        Value::Float(value) => PyFloat::new(py, *value).into_any(),
-        Value::Text(text) => PyString::new(py, text).into_any(),
-        Value::Bytes(bytes) => PyBytes::new(py, bytes).into_any(),
-        Value::Array(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(to_python(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Value::Map(fields) => {
-            let dict = PyDict::new(py);
-            for (name, value) in fields {
-                dict.set_item(to_python(py, name)?, to_python(py, value)?)?;
-            }
-            dict.into_any()
-        }
-        _ => return Err(raised(py, &Failure::new("data", "a kind of data that Python has no type for"))),
-    })
-}
 
 /// Python's objects as data. What is none is refused by its place: a lone surrogate, a huge number, a type of its own.
 pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> PyResult<Value> {

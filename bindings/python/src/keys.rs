@@ -9,8 +9,9 @@ use azall_core::protocol::{identity, keyring};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::data::{from_python, text, to_python};
+use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
+use crate::to_python::to_python;
 
 /// A key pair.
 #[pyclass(frozen, module = "azall._core")]

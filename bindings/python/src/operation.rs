@@ -2,13 +2,18 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Failure, Operation, Step};
 use azall_core::command::Outcome;
 use azall_core::protocol::time::Now;
 use pyo3::prelude::*;
+use serde::Serialize;
 
-use crate::data::{from_python, text, to_python};
+use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
+#[cfg(unix)]
+use crate::files::{Files, Threads};
+use crate::to_python::{Table, to_python, with_tables};
 
 /// A config that was opened.
 #[pyclass(frozen, module = "azall._core")]
@@ -40,7 +45,13 @@ impl Config {
 
 /// A running command. Threads may share it: each call waits for the one before it.
 #[pyclass(frozen, module = "azall._core")]
-pub(crate) struct Op(Mutex<Running>);
+pub(crate) struct Op {
+    running: Mutex<Running>,
+    /// Lists of the outcome that are wanted as tables.
+    tables: Vec<Table>,
+    #[cfg(unix)]
+    threads: Threads,
+}
 
 struct Running {
     operation: Operation,
@@ -50,11 +61,16 @@ struct Running {
 
 impl Op {
     pub(crate) const fn new(operation: Operation) -> Self {
-        Self(Mutex::new(Running { operation, config: None, outcome: None }))
+        Self {
+            tables: Vec::new(),
+            running: Mutex::new(Running { operation, config: None, outcome: None }),
+            #[cfg(unix)]
+            threads: Threads::new(),
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the command gave, once it is done.
@@ -62,17 +78,44 @@ impl Op {
         self.running().outcome.clone()
     }
 
-    fn step(&self, now: Now) -> Result<azall_bindings::Value, Failure> {
-        let mut running = self.running();
-        let step = running.operation.poll(now);
-        let data = step.to_data();
+    fn step(&self, now: Now) -> Step {
+        let operation = &mut self.running().operation;
+        let step = operation.poll(now);
+        #[cfg(unix)]
+        if !matches!(step, Step::Effect(..) | Step::Event(_)) {
+            self.threads.end_idle(operation);
+        }
+        step
+    }
+
+    /// The effects are done unlocked: the operation may be cancelled meanwhile.
+    #[cfg(unix)]
+    fn answer_from(&self, files: &Files, ids: &[u32]) -> Result<(), Failure> {
+        let effects = {
+            let running = self.running();
+            ids.iter().map(|id| running.operation.effect(*id)).collect::<Result<Vec<_>, _>>()?
+        };
+        let answers = files.answers(&effects, &self.threads)?;
+        let operation = &mut self.running().operation;
+        ids.iter().zip(answers).try_for_each(|(id, answer)| operation.answer(*id, answer))
+    }
+
+    /// Keeps what a last step has, for those who want more of it than its data.
+    fn keep(&self, step: Step) {
         match step {
-            Step::Opened(config) => running.config = Some(*config),
-            Step::Done(outcome) => running.outcome = Some(Arc::new(*outcome)),
+            Step::Opened(config) => self.running().config = Some(*config),
+            Step::Done(outcome) => self.running().outcome = Some(Arc::new(*outcome)),
             _ => {}
         }
-        data
     }
+}
+
+/// The step that asks for an effect, of which a host that has it done here need not know more.
+#[derive(Serialize)]
+struct Asked {
+    step: &'static str,
+    id: u32,
+    kind: &'static str,
 }
 
 #[pymethods]
@@ -90,21 +133,40 @@ impl Op {
     }
 
     #[staticmethod]
-    fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config) -> PyResult<Self> {
+    #[pyo3(signature = (command, config, tables=Vec::new()))]
+    fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config, tables: Vec<Table>) -> PyResult<Self> {
         let command = from_python(command)?;
-        py.detach(|| Operation::command(&command, &config.0)).map(Self::new).or_raise(py)
+        let operation = py.detach(|| Operation::command(&command, &config.0)).or_raise(py)?;
+        Ok(Self { tables, ..Self::new(operation) })
     }
 
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
     fn poll<'py>(&self, py: Python<'py>, unix_ms: i64, offset_seconds: i32) -> PyResult<Bound<'py, PyAny>> {
         let now = Now { unix_ms, offset_seconds };
-        let step = py.detach(|| self.step(now)).or_raise(py)?;
-        to_python(py, &step)
+        let step = py.detach(|| self.step(now));
+        if let Step::Effect(id, effect) = &step {
+            return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
+        }
+        let data = with_tables(py, &step.shown().or_raise(py)?, &self.tables)?;
+        py.detach(|| self.keep(step));
+        Ok(data)
+    }
+
+    /// An effect that waits.
+    fn effect<'py>(&self, py: Python<'py>, id: u32) -> PyResult<Bound<'py, PyAny>> {
+        let effect = py.detach(|| data_of_effect(&*self.running().operation.effect(id)?)).or_raise(py)?;
+        to_python(py, &effect)
     }
 
     fn resume(&self, py: Python<'_>, id: u32, answer: &Bound<'_, PyAny>) -> PyResult<()> {
         let answer = from_python(answer)?;
         py.detach(|| self.running().operation.resume(id, answer)).or_raise(py)
+    }
+
+    /// Does effects on files, those that were asked for together at once, and resumes with their answers.
+    #[cfg(unix)]
+    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<()> {
+        py.detach(|| self.answer_from(files, &ids)).or_raise(py)
     }
 
     fn cancel(&self, py: Python<'_>) {

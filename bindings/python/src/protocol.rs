@@ -5,9 +5,10 @@ use azall_bindings::{Failure, Value};
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
-use crate::data::{from_python, text, to_python};
+use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
 use crate::keys::Identity;
+use crate::to_python::to_python;
 
 /// A message file taken apart.
 #[pyfunction]

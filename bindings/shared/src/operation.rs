@@ -1,15 +1,17 @@
 //! A running command, with data instead of types.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use azall_core::command::session::{self, Opened};
 use azall_core::command::{self, Command, Outcome, ReadArguments};
-use azall_core::engine::effect::{Answer, Effect, EffectKind};
-use azall_core::engine::event::Event;
+use azall_core::engine::effect::{Answer, Effect};
+use azall_core::engine::event::{Event, Level};
 use azall_core::engine::op::{EffectId, Op, Output};
 use azall_core::protocol::layout::RelPath;
 use azall_core::protocol::time::Now;
 use ciborium::Value;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Config;
@@ -20,7 +22,7 @@ use crate::failure::Failure;
 pub struct Operation {
     running: Running,
     /// The effects that were handed out and not answered, by the number that the host knows them by.
-    waiting: BTreeMap<u32, (EffectId, EffectKind)>,
+    waiting: BTreeMap<u32, (EffectId, Arc<Effect>)>,
     next_id: u32,
 }
 
@@ -44,7 +46,7 @@ impl ReadArguments for Arguments<'_> {
 #[derive(Debug)]
 pub enum Step {
     /// Start this effect; resume with its answer under this number.
-    Effect(u32, Value),
+    Effect(u32, Arc<Effect>),
     /// `{level, text}`: show it or drop it.
     Event(Event),
     /// Nothing to do until an answer, or until this moment (unix milliseconds) if there is one.
@@ -106,30 +108,26 @@ impl Operation {
                     Step::Opened(Box::new(config))
                 }
                 Output::Done(Err(error)) => Step::Failed(session::open_error(error, config_shown).into()),
-                Output::Effect(id, effect) => self.hand_out(id, &effect),
+                Output::Effect(id, effect) => self.hand_out(id, effect),
                 Output::Event(event) => Step::Event(event),
                 Output::Wait(until) => Step::Wait(until),
             },
             Running::Command(op) => match op.poll(now) {
                 Output::Done(Ok(outcome)) => Step::Done(Box::new(outcome)),
                 Output::Done(Err(error)) => Step::Failed(error.into()),
-                Output::Effect(id, effect) => self.hand_out(id, &effect),
+                Output::Effect(id, effect) => self.hand_out(id, effect),
                 Output::Event(event) => Step::Event(event),
                 Output::Wait(until) => Step::Wait(until),
             },
         }
     }
 
-    fn hand_out(&mut self, id: EffectId, effect: &Effect) -> Step {
+    fn hand_out(&mut self, id: EffectId, effect: Effect) -> Step {
         let number = self.next_id;
         self.next_id = self.next_id.wrapping_add(1).max(1);
-        match effect_data(effect) {
-            Ok(data) => {
-                self.waiting.insert(number, (id, effect.kind()));
-                Step::Effect(number, data)
-            }
-            Err(failure) => Step::Failed(failure),
-        }
+        let effect = Arc::new(effect);
+        self.waiting.insert(number, (id, Arc::clone(&effect)));
+        Step::Effect(number, effect)
     }
 
     /// Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`.
@@ -137,13 +135,37 @@ impl Operation {
     /// # Errors
     /// `resume` when no effect of this number waits, or the answer is not one to it. The effect then still waits.
     pub fn resume(&mut self, number: u32, answer: Value) -> Result<(), Failure> {
-        let no_such = || Failure::new("resume", format!("no effect {number} waits for an answer"));
-        let (id, kind) = *self.waiting.get(&number).ok_or_else(no_such)?;
-        let name = kind.name();
-        let answer: Answer = map([(name, answer)])
+        let name = self.effect(number)?.name();
+        let answer = map([(name, answer)])
             .deserialized()
             .map_err(|error| Failure::new("resume", format!("the answer to {name} {number}: {}", said(&error))))?;
-        self.waiting.remove(&number);
+        self.answer(number, answer)
+    }
+
+    /// The effect that waits under this number, for a binding that does it itself.
+    ///
+    /// # Errors
+    /// `resume` when no effect of this number waits.
+    pub fn effect(&self, number: u32) -> Result<Arc<Effect>, Failure> {
+        let no_such = || Failure::new("resume", format!("no effect {number} waits for an answer"));
+        self.waiting.get(&number).map(|(_, effect)| Arc::clone(effect)).ok_or_else(no_such)
+    }
+
+    /// The effects that were handed out and not answered.
+    pub fn waiting(&self) -> impl Iterator<Item = &Effect> {
+        self.waiting.values().map(|(_, effect)| &**effect)
+    }
+
+    /// Answers an effect, as [`resume`](Self::resume) does, but with the answer itself.
+    ///
+    /// # Errors
+    /// `resume` when no effect of this number waits, or the answer is not one to it. The effect then still waits.
+    pub fn answer(&mut self, number: u32, answer: Answer) -> Result<(), Failure> {
+        let effect = self.effect(number)?;
+        if !effect.accepts(&answer) {
+            return Err(Failure::new("resume", format!("{} does not answer {}", answer.name(), effect.name())));
+        }
+        let Some((id, _)) = self.waiting.remove(&number) else { return Ok(()) };
         let resumed = match &mut self.running {
             Running::Opening { op, .. } => op.resume(id, answer),
             Running::Command(op) => op.resume(id, answer),
@@ -168,40 +190,78 @@ impl Step {
     /// # Errors
     /// What an operation failed with.
     pub fn to_data(&self) -> Result<Value, Failure> {
+        to_data(&self.shown()?)
+    }
+
+    /// The same, as what a binding can make its language's own data of without a [`Value`] between.
+    ///
+    /// # Errors
+    /// What an operation failed with.
+    pub fn shown(&self) -> Result<impl Serialize + '_, Failure> {
         Ok(match self {
-            Self::Effect(id, effect) => {
-                map([("step", "effect".into()), ("id", (*id).into()), ("effect", effect.clone())])
+            Self::Effect(id, effect) => Shown::Effect { id: *id, effect: data_of_effect(effect)? },
+            Self::Event(event) => Shown::Event { level: event.level, text: &event.text },
+            Self::Wait(until) => Shown::Wait { until: *until },
+            Self::Opened(config) => {
+                Shown::Opened { agent: config.agent(), mailbox_dir: config.mailbox_dir(), found: config.is_found() }
             }
-            Self::Event(event) => {
-                map([("step", "event".into()), ("level", to_data(&event.level)?), ("text", event.text.as_str().into())])
-            }
-            Self::Wait(until) => map([("step", "wait".into()), ("until", to_data(until)?)]),
-            Self::Opened(config) => map([
-                ("step", "opened".into()),
-                ("agent", config.agent().into()),
-                ("mailbox_dir", config.mailbox_dir().into()),
-                ("found", config.is_found().into()),
-            ]),
-            Self::Done(outcome) => {
-                let file = |(path, bytes): (&str, &[u8])| map([("path", path.into()), ("bytes", bytes.into())]);
-                map([
-                    ("step", "done".into()),
-                    ("outcome", to_data(&**outcome)?),
-                    ("exit_code", outcome.exit_code().into()),
-                    ("file", outcome.artifact().map_or(Value::Null, file)),
-                ])
-            }
+            Self::Done(outcome) => Shown::Done {
+                outcome,
+                exit_code: outcome.exit_code(),
+                file: outcome.artifact().map(|(path, bytes)| Artifact { path, bytes }),
+            },
             Self::Failed(failure) => return Err(failure.clone()),
         })
     }
 }
 
+/// A step as it is told in data.
+#[derive(Serialize)]
+#[serde(tag = "step", rename_all = "lowercase")]
+enum Shown<'a> {
+    Effect { id: u32, effect: Value },
+    Event { level: Level, text: &'a str },
+    Wait { until: Option<i64> },
+    Opened { agent: &'a str, mailbox_dir: &'a str, found: bool },
+    Done { outcome: &'a Outcome, exit_code: u8, file: Option<Artifact<'a>> },
+}
+
+#[derive(Serialize)]
+struct Artifact<'a> {
+    path: &'a str,
+    #[serde(serialize_with = "azall_core::engine::transcript::bytes::serialize")]
+    bytes: &'a [u8],
+}
+
 /// An effect as a map: its `kind`, and its fields.
-fn effect_data(effect: &Effect) -> Result<Value, Failure> {
+///
+/// # Errors
+/// When it has no form as data, which no effect lacks.
+pub fn data_of_effect(effect: &Effect) -> Result<Value, Failure> {
     let mut fields = vec![("kind".into(), effect.name().into())];
     if let Value::Map(tagged) = to_data(effect)? {
         let inner = tagged.into_iter().next().map(|(_, inner)| inner);
         fields.extend(inner.and_then(|inner| inner.into_map().ok()).unwrap_or_default());
     }
     Ok(Value::Map(fields))
+}
+
+/// The effect that is told in data of this form.
+///
+/// # Errors
+/// `argument` when it is none: an unknown kind, a field that is missing, a path that leads out of its root.
+pub fn effect_of_data(effect: Value) -> Result<Effect, Failure> {
+    let mut fields = effect.into_map().map_err(|_| Failure::argument("an effect is a map"))?;
+    let kind = fields.iter().position(|(name, _)| name.as_text() == Some("kind"));
+    let kind = kind.map(|kind| fields.swap_remove(kind).1).unwrap_or(Value::Null);
+    from_data(&Value::Map(vec![(kind, Value::Map(fields))]))
+}
+
+/// An answer as data, without the name of its effect.
+///
+/// # Errors
+/// When it has no form as data, which no answer lacks.
+pub fn data_of_answer(answer: &Answer) -> Result<Value, Failure> {
+    let told = to_data(answer)?.into_map().unwrap_or_default().into_iter().next();
+    Ok(told.map_or(Value::Null, |(_, result)| result))
 }

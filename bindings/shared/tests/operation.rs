@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Config, Failure, Operation, Step, Value};
 use azall_core::engine::effect::EffectKind;
 use azall_core::protocol::time::Now;
@@ -98,7 +99,7 @@ impl Files {
         loop {
             match operation.poll(Now::utc(1_773_239_400_000)) {
                 Step::Effect(id, effect) => {
-                    let answer = self.answer(&effect);
+                    let answer = self.answer(&data_of_effect(&effect).unwrap());
                     operation.resume(id, answer).unwrap();
                 }
                 Step::Event(_) | Step::Wait(_) => {}
@@ -163,6 +164,7 @@ fn arguments_are_checked_and_named() {
 fn wrong_answers_are_refused_and_the_effect_still_waits() {
     let mut opening = Operation::open("config.json", "config.json", None).unwrap();
     let Step::Effect(id, effect) = opening.poll(Now::utc(0)) else { panic!("no effect") };
+    let effect = data_of_effect(&effect).unwrap();
     assert_eq!(text(&effect, "kind"), "ReadFile");
     assert_eq!(text(&effect, "place.path"), "config.json");
     for answer in [r#"{"Ok": {"size": 3}}"#, r#"{"Err": {"kind": "bored", "message": ""}}"#, "null", "7"] {

@@ -12,6 +12,7 @@ mod host;
 
 use std::path::PathBuf;
 
+use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Operation, Step, Value};
 use azall_core::protocol::time::Now;
 use serde_json::{Value as Json, json};
@@ -98,7 +99,7 @@ fn record(host: &mut Host, operation: &mut Operation) -> (Step, Vec<Json>) {
         steps.push(shown);
         match step {
             Step::Effect(id, effect) => {
-                let answer = host.answer(&effect);
+                let answer = host.answer(&data_of_effect(&effect).unwrap());
                 steps.push(json!({ "id": id, "answer": to_json(&answer) }));
                 operation.resume(id, answer).unwrap();
             }

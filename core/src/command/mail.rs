@@ -173,8 +173,8 @@ async fn row(
         Err(error) if error.kind == IoErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let place = location.place(&session.home);
     if head.truncated && Head::parse(&head.bytes).body_at.is_none() {
+        let place = location.place(&session.home);
         let folder = Place::new(place.root, place.path.parent());
         let again = session.cx.read_many(&folder, vec![place.path.file_name().to_owned()], LONG_HEAD_BYTES);
         if let Some(Ok(longer)) = again.await.map_err(|error| error.to_string())?.pop() {

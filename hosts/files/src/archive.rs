@@ -20,7 +20,7 @@ const ZIP_START: [u8; 4] = *b"PK\x03\x04";
 ///
 /// # Errors
 /// The system's; a file that is there and no archive; a folder that is not there.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = working_folder::absolute(path)?;
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let folder = path.parent().filter(|folder| folder.is_dir()).ok_or_else(no_folder)?;

@@ -272,8 +272,7 @@ fn lexically_plain(path: &Path) -> PathBuf {
 }
 
 fn roots(config: &Path, mailboxes: &Path) -> Result<Roots, Error> {
-    let shared = mailboxes.parent().unwrap_or(mailboxes).join("shared");
-    Roots::new(config, mailboxes, shared).map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))
+    Roots::of_mailboxes(config, mailboxes).map_err(|error| host_error("opening the mailbox", &io::Error::other(error)))
 }
 
 fn host_error(action: &'static str, error: &io::Error) -> Error {

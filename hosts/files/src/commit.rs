@@ -4,6 +4,7 @@
 //! durable. Temporary files are called `.tmp-...` and lie beside their target. A crash may leave some behind; they are
 //! listed like any file, and the core passes over names that begin with a dot.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
@@ -25,8 +26,9 @@ const MOST_FOLDERS: usize = 64;
 
 /// Writes all these files; the answers are in the order of `writes`. One that fails does not touch the others.
 #[must_use]
-pub fn commit(roots: &Roots, writes: &[WriteAtomic]) -> Vec<Result<(), IoError>> {
-    parts(writes).into_iter().flat_map(|part| commit_part(roots, part)).collect()
+pub fn commit(roots: &Roots, writes: &[impl Borrow<WriteAtomic>]) -> Vec<Result<(), IoError>> {
+    let writes: Vec<&WriteAtomic> = writes.iter().map(Borrow::borrow).collect();
+    parts(&writes).into_iter().flat_map(|part| commit_part(roots, part)).collect()
 }
 
 /// Writes one file: a commit of its own.
@@ -35,11 +37,11 @@ pub fn commit(roots: &Roots, writes: &[WriteAtomic]) -> Vec<Result<(), IoError>>
 /// The system's; [`IoErrorKind::AlreadyExists`](azall_core::engine::effect::IoErrorKind::AlreadyExists) when the write
 /// is exclusive and the file is there.
 pub fn commit_one(roots: &Roots, write: &WriteAtomic) -> Result<(), IoError> {
-    commit_part(roots, std::slice::from_ref(write)).into_iter().collect()
+    commit_part(roots, &[write]).into_iter().collect()
 }
 
 /// Cuts a batch so that no part has more than [`MOST_FOLDERS`] different folders.
-fn parts(writes: &[WriteAtomic]) -> Vec<&[WriteAtomic]> {
+fn parts<'a, 'b>(writes: &'a [&'b WriteAtomic]) -> Vec<&'a [&'b WriteAtomic]> {
     let mut parts = Vec::new();
     let mut rest = writes;
     while !rest.is_empty() {
@@ -68,7 +70,7 @@ struct Pending<'a> {
 /// A file on its way, or why it got no further.
 type Staged<'a> = Result<Pending<'a>, IoError>;
 
-fn commit_part(roots: &Roots, writes: &[WriteAtomic]) -> Vec<Result<(), IoError>> {
+fn commit_part(roots: &Roots, writes: &[&WriteAtomic]) -> Vec<Result<(), IoError>> {
     let mut folders = Folders::default();
     let batch = match random::random_hex() {
         Ok(batch) => batch,

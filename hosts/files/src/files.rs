@@ -9,7 +9,7 @@ use std::path::Path;
 use azall_core::engine::effect::{
     Append, Entry, EntryKind, FileHead, IoError, IoErrorKind, List, ReadFile, ReadMany, Remove, Rename,
 };
-use azall_core::protocol::layout::Place;
+use azall_core::protocol::layout::RelPath;
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
@@ -61,7 +61,7 @@ pub fn read_many(roots: &Roots, effect: &ReadMany) -> Result<Vec<Result<FileHead
     let ReadMany { folder, names, limit } = effect;
     let path = roots.resolve(folder)?;
     let opened = folders::open(&path).map_err(failed)?;
-    let read = |name: &String| read_head(folder, opened.as_fd(), name, *limit);
+    let read = |name: &String| read_head(opened.as_fd(), name, *limit);
     Ok(if names.len() < PARALLEL {
         names.iter().map(read).collect()
     } else {
@@ -69,9 +69,9 @@ pub fn read_many(roots: &Roots, effect: &ReadMany) -> Result<Vec<Result<FileHead
     })
 }
 
-fn read_head(folder: &Place, opened: BorrowedFd<'_>, name: &str, limit: u64) -> Result<FileHead, IoError> {
+fn read_head(opened: BorrowedFd<'_>, name: &str, limit: u64) -> Result<FileHead, IoError> {
     // Refuses a name that is not one plain part of a path.
-    folder.join(name).map_err(|error| IoError::new(IoErrorKind::PermissionDenied, error.to_string()))?;
+    RelPath::default().join(name).map_err(|error| IoError::new(IoErrorKind::PermissionDenied, error.to_string()))?;
     let head = open_to_read(opened, name).and_then(|file| match limit {
         ..=HEAD => SCRATCH.with_borrow_mut(|scratch| read_once(&file, limit, scratch)),
         _ => read_long(file, limit),

@@ -2,7 +2,7 @@
 //! operation. It decides nothing; every decision is the core's. It runs on Unix and under WASI preview 1.
 #![forbid(unsafe_code)]
 
-mod archive;
+pub mod archive;
 pub mod cli;
 pub mod clock;
 pub mod commit;

@@ -44,6 +44,16 @@ impl Roots {
         })
     }
 
+    /// The roots of a config's folder and a mailboxes folder: what agents share lies beside the latter.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_mailboxes(config: impl Into<PathBuf>, mailboxes: impl Into<PathBuf>) -> Result<Self, RootError> {
+        let mailboxes = mailboxes.into();
+        let shared = mailboxes.parent().unwrap_or(&mailboxes).join("shared");
+        Self::new(config, mailboxes, shared)
+    }
+
     /// The folder of a root.
     #[must_use]
     pub fn folder(&self, root: Root) -> &Path {

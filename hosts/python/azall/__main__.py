@@ -16,7 +16,7 @@ from . import _core
 from ._core import CommandLine, Config, Ending, Op
 from ._drive import Run, Step
 from ._effects import words
-from ._session import Session, absolute, variable, write_archive
+from ._session import Session, absolute, variable
 from .errors import Error
 
 _EXIT_INTERRUPTED = 130
@@ -161,7 +161,7 @@ def _open(session: Session, stop: _Stop) -> Config:
 def _finish(op: Op, step: Step, manner: _Manner) -> int:
     """Writes what the outcome has for a file, prints the outcome, and gives the exit code."""
     if step["file"] is not None:
-        write_archive(step["file"]["path"], step["file"]["bytes"])
+        _core.write_archive(step["file"]["path"], step["file"]["bytes"])
     ending = _core.ending(op, manner.json, manner.color)
     if (error := _write(ending.text)) is not None:
         _write(f"error: cannot print: {words(error)}\n", to_stderr=True)

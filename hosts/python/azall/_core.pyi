@@ -1,4 +1,6 @@
-"""The compiled core: what decides. Plain data in and out; everything that touches the world is asked for as an effect."""
+"""The compiled core: what decides. Plain data in and out; everything that touches the world is asked for as an effect. `Files` does
+what is asked of files.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, final
@@ -7,6 +9,9 @@ __version__: str
 
 EFFECT_KINDS: tuple[str, ...]
 """Every kind of effect that an operation may ask for."""
+
+FILE_EFFECT_KINDS: tuple[str, ...]
+"""Those of them that `Files` does: on files, and randomness."""
 
 @final
 class Config:
@@ -25,6 +30,26 @@ class Config:
         """The same, knowing where the mailboxes folder is, as people know it, for messages."""
 
 @final
+class Files:
+    """A config's folder, its mailboxes, and what agents share beside them, as the native program reads and writes them: durable,
+    atomic, never outside their root, never through a symbolic link in the place of a file. Threads may share it.
+    """
+
+    def __new__(cls, config: str, mailboxes: str) -> Files:
+        """Both paths are absolute."""
+    def answer(self, effect: Mapping[str, Any]) -> dict[str, Any]:
+        """Does what an effect on files asks: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`. What is no effect, or has a
+        path that leaves its root, is an `ArgumentError`.
+        """
+    def resolve(self, place: Mapping[str, str]) -> str:
+        """The path of `{"root": "config" | "mailboxes" | "shared", "path": ...}`."""
+
+def write_archive(path: str, content: bytes) -> None:
+    """Writes a ZIP archive for its owner's eyes alone, complete or not at all. An earlier archive of that name is replaced, as a
+    nightly backup wants it; a file of any other kind never is.
+    """
+
+@final
 class Op:
     """A running command. Threads may share it: each call waits for the one before it."""
 
@@ -32,12 +57,20 @@ class Op:
     def open(file_name: str, config_shown: str, agent: str | None = None) -> Op:
         """Reads the config file of this name in the config's folder."""
     @staticmethod
-    def command(command: Mapping[str, Any], config: Config) -> Op:
-        """Runs `{"command": NAME, "arguments": {...}}`."""
+    def command(command: Mapping[str, Any], config: Config, tables: Sequence[tuple[str, Sequence[str]]] = ()) -> Op:
+        """Runs `{"command": NAME, "arguments": {...}}`. `tables` names lists of its document, whose maps are each to be given as a
+        tuple of the fields that are named with it: `None` where there is no such field, and tuples for lists.
+        """
     def poll(self, unix_ms: int, offset_seconds: int = 0) -> dict[str, Any]:
-        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises."""
+        """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises. Of an effect it
+        tells the `id` and the `kind`.
+        """
+    def effect(self, id: int) -> dict[str, Any]:
+        """An effect that was asked for, with its fields, for a host that does it itself."""
     def resume(self, id: int, answer: Mapping[str, Any]) -> None:
-        """Answers an effect: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
+        """Answers an effect that the host did itself: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
+    def fulfil(self, files: Files, ids: Sequence[int]) -> None:
+        """Does effects on files, those that were asked for together at once, and resumes with their answers."""
     def cancel(self) -> None:
         """Asks it to stop."""
     def take_config(self) -> Config:

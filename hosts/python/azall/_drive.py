@@ -1,6 +1,7 @@
-"""The drive loop: polls an operation, does what it asks, and resumes it with the answers as they come.
+"""The drive loop: polls an operation, has done what it asks, and resumes it with the answers as they come.
 
-Effects on files are done on the thread that drives. Requests and scripts, which may take long, get a thread each.
+Effects on files are done on the thread that drives. Requests and scripts, which may take long, go on beside it: here each on a
+thread of its own, in `azall._aio_drive` as tasks of an event loop.
 """
 
 from __future__ import annotations
@@ -9,15 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from ._core import Op
 from ._effects import Answer, Effect, EffectError
-from ._host import SLOW, Host
+from ._host import FILES, SLOW, Host
 
-MOST_THREADS = 16
+MOST_AT_ONCE = 16
 """The most requests and scripts at once; more wait their turn."""
 
 GRACE = 8.0
@@ -28,7 +28,7 @@ LONGEST_WAIT = 30.0
 """How long to wait for a deadline, at most, in seconds: the clock may be set, or the machine sleep, meanwhile."""
 
 Step = dict[str, Any]
-OnEvent = Callable[[Step], None]
+OnEvent = Callable[[Step], object]
 
 GIVEN_UP: Answer = EffectError("timed_out", "told to stop before an answer came").answer
 OVERDUE: Answer = EffectError("timed_out", "no answer within the time limit").answer
@@ -38,59 +38,6 @@ def now() -> tuple[int, int]:
     """Unix milliseconds, and the seconds that local time is ahead of UTC."""
     moment = time.time()
     return int(moment * 1000), time.localtime(moment).tm_gmtoff
-
-
-@dataclass
-class Turn:
-    """What an operation wants, once all that could be done at once is done."""
-
-    slow: list[tuple[int, Effect]] = field(default_factory=list[tuple[int, Effect]])
-    until: int | None = None
-    done: Step | None = None
-
-    def wait_seconds(self) -> float:
-        """How long to wait for an answer."""
-        if self.until is None:
-            return LONGEST_WAIT
-        return min(max(self.until - now()[0], 0) / 1000, LONGEST_WAIT)
-
-
-def turn(op: Op, host: Host, answers: list[tuple[int, Answer]], on_event: OnEvent) -> Turn:
-    """Resumes an operation and goes on, with every effect on files, until it waits for something slow or is done."""
-    result = Turn()
-    while True:
-        for number, answer in answers:
-            op.resume(number, answer)
-        asked: list[tuple[int, Effect]] = []
-        while (step := op.poll(*now()))["step"] not in ("wait", "done", "opened"):
-            if step["step"] == "effect":
-                asked.append((step["id"], step["effect"]))
-            else:
-                on_event(step)
-        if step["step"] != "wait":
-            result.done = step
-            return result
-        result.until = step["until"]
-        result.slow += [(number, effect) for number, effect in asked if effect["kind"] in SLOW]
-        answers = _do(host, [(number, effect) for number, effect in asked if effect["kind"] not in SLOW])
-        if not answers:
-            return result
-
-
-def _do(host: Host, asked: list[tuple[int, Effect]]) -> list[tuple[int, Answer]]:
-    """Does effects on files; writes that were asked for together share their syncs."""
-    writes = [(number, effect) for number, effect in asked if effect["kind"] == "WriteAtomic"]
-    answers = [(number, host.answer(effect)) for number, effect in asked if effect["kind"] != "WriteAtomic"]
-    if writes:
-        written = host.commit([effect for _, effect in writes])
-        answers += [(number, answer) for (number, _), answer in zip(writes, written, strict=True)]
-    return answers
-
-
-def deadline_of(effect: Effect) -> float:
-    """When an effect that may take long is overdue, whatever its handler does: a peer may send a byte now and then."""
-    seconds: float = effect["timeout_ms"] / 1000
-    return time.monotonic() + seconds + 1
 
 
 class Flag:
@@ -112,95 +59,118 @@ class Flag:
         return self._is_set
 
 
-class Run:
-    """One operation on its way, on the thread that calls `to_end`; any thread may cancel it."""
+class Loop:
+    """One operation on its way, but for how slow effects are done and waited for: each kind of run has its own way."""
 
-    def __init__(
-        self,
-        op: Op,
-        host: Host,
-        on_event: OnEvent = lambda _: None,
-        cancelled: Flag | None = None,
-    ) -> None:
-        """`cancelled` is set when the run is to stop, for whoever else wants to know."""
+    def __init__(self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None) -> None:
+        """`stopping` is raised when the operation is to stop, for whoever else wants to know."""
+        self.done: Step | None = None
+        """The last step, once there is one."""
         self._op = op
         self._host = host
         self._on_event = on_event
-        self._answers: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
+        self._stopping = stopping or Flag()
+        self._give_up: float | None = None
+        self._until: int | None = None
         self._queued: deque[tuple[int, Effect]] = deque()
-        # What somebody waits for, with the moment from which nobody does.
+        # What was started and is waited for, with the moment from which it is no more.
         self._awaited: dict[int, float] = {}
-        self._cancelled = cancelled or Flag()
-        self._threads = 0
+        self._places = MOST_AT_ONCE
+
+    def _turn(self, ended: list[tuple[int, Answer]]) -> list[tuple[int, Effect]]:
+        """Resumes the operation with what has ended, goes on until it waits or is done, and gives what is to be started."""
+        if self._give_up is None and self._stopping.is_set():
+            self._give_up = time.monotonic() + GRACE
+            self._op.cancel()
+        self._places += len(ended)
+        for number, answer in ended:
+            # Of what was given up the operation knows no more.
+            if self._awaited.pop(number, None) is not None:
+                self._op.resume(number, answer)
+        self._resume_overdue(time.monotonic())
+        self._go_on()
+        due = [self._queued.popleft() for _ in range(min(len(self._queued), self._places))]
+        self._places -= len(due)
+        for number, effect in due:
+            # Whatever its handler does: a peer may send a byte now and then.
+            self._awaited[number] = time.monotonic() + effect["timeout_ms"] / 1000 + 1
+        return due
+
+    def _resume_overdue(self, moment: float) -> None:
+        if self._give_up is not None and self._give_up <= moment:
+            for number in [*self._awaited, *(number for number, _ in self._queued)]:
+                self._op.resume(number, GIVEN_UP)
+            self._awaited.clear()
+            self._queued.clear()
+        for number in [number for number, limit in self._awaited.items() if limit <= moment]:
+            del self._awaited[number]
+            self._op.resume(number, OVERDUE)
+
+    def _go_on(self) -> None:
+        """Polls, and has effects on files done, until the operation waits for something slow or is done."""
+        while True:
+            on_files: list[int] = []
+            while (step := self._op.poll(*now()))["step"] in ("effect", "event"):
+                if step["step"] == "event":
+                    self._on_event(step)
+                elif step["kind"] in FILES:
+                    on_files.append(step["id"])
+                elif step["kind"] in SLOW:
+                    self._queued.append((step["id"], self._op.effect(step["id"])))
+                else:
+                    self._op.resume(step["id"], self._host.answer(self._op.effect(step["id"])))
+            if step["step"] != "wait":
+                self.done = step
+                return
+            self._until = step["until"]
+            if not on_files:
+                return
+            self._op.fulfil(self._host.files, on_files)
+
+    def _seconds(self) -> float:
+        """How long to wait until the next turn, at most."""
+        waits = [LONGEST_WAIT]
+        if self._until is not None:
+            waits.append((self._until - now()[0]) / 1000)
+        limits = list(self._awaited.values())
+        if self._give_up is not None and (self._awaited or self._queued):
+            limits.append(self._give_up)
+        if limits:
+            waits.append(min(limits) - time.monotonic())
+        return max(min(waits), 0)
+
+
+class Run(Loop):
+    """An operation on the thread that calls `to_end`; any thread may cancel it."""
+
+    def __init__(self, op: Op, host: Host, on_event: OnEvent = lambda _: None, stopping: Flag | None = None) -> None:
+        super().__init__(op, host, on_event, stopping)
+        self._ended: SimpleQueue[tuple[int, Answer] | None] = SimpleQueue()
 
     def cancel(self) -> None:
         """Asks the operation to stop. Signal handlers may call it."""
-        self._cancelled.set()
-        self._answers.put(None)
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether it was asked to stop."""
-        return self._cancelled.is_set()
+        self._stopping.set()
+        self._ended.put(None)
 
     def to_end(self) -> Step:
         """Drives the operation and gives its last step."""
-        give_up: float | None = None
-        answers: list[tuple[int, Answer]] = []
+        ended: list[tuple[int, Answer]] = []
         while True:
-            if give_up is None and self._cancelled.is_set():
-                give_up = time.monotonic() + GRACE
-                self._op.cancel()
-            reached = turn(self._op, self._host, answers, self._on_event)
-            if reached.done is not None:
-                return reached.done
-            self._queued.extend(reached.slow)
-            self._start_queued()
-            answers = self._wait(reached.wait_seconds(), give_up)
+            for job in self._turn(ended):
+                threading.Thread(target=self._do, args=job, name="azall-slow", daemon=True).start()
+            if self.done is not None:
+                return self.done
+            ended = self._wait()
 
-    def _start_queued(self) -> None:
-        while self._queued and self._threads < MOST_THREADS:
-            number, effect = self._queued.popleft()
-            self._awaited[number] = deadline_of(effect)
-            self._threads += 1
-            threading.Thread(target=self._do_slow, args=(number, effect), name="azall-slow", daemon=True).start()
+    def _do(self, number: int, effect: Effect) -> None:
+        self._ended.put((number, self._host.answer(effect)))
 
-    def _do_slow(self, number: int, effect: Effect) -> None:
-        try:
-            answer = self._host.answer(effect)
-        except Exception as error:  # a fault of the handler must not leave the operation waiting
-            answer = EffectError("other", f"the handler failed: {type(error).__name__}").answer
-        self._answers.put((number, answer))
-
-    def _wait(self, seconds: float, give_up: float | None) -> list[tuple[int, Answer]]:
+    def _wait(self) -> list[tuple[int, Answer]]:
         """Waits for answers, the deadline or the wish to stop."""
-        limits = list(self._awaited.values())
-        if give_up is not None and self._awaited:
-            limits.append(give_up)
-        if limits:
-            seconds = min(seconds, max(min(limits) - time.monotonic(), 0))
-        answers: list[tuple[int, Answer]] = []
+        ended: list[tuple[int, Answer] | None] = []
         try:
-            arrived = self._answers.get(timeout=seconds)
+            ended.append(self._ended.get(timeout=self._seconds()))
             while True:
-                if arrived is not None:
-                    self._threads -= 1
-                    # Of what was given up the operation knows no more.
-                    if self._awaited.pop(arrived[0], None) is not None:
-                        answers.append(arrived)
-                arrived = self._answers.get_nowait()
+                ended.append(self._ended.get_nowait())
         except Empty:
-            pass
-        return answers + self._overdue(give_up)
-
-    def _overdue(self, give_up: float | None) -> list[tuple[int, Answer]]:
-        moment = time.monotonic()
-        if give_up is not None and give_up <= moment:
-            numbers = [*self._awaited, *(number for number, _ in self._queued)]
-            self._awaited.clear()
-            self._queued.clear()
-            return [(number, GIVEN_UP) for number in numbers]
-        overdue = [number for number, limit in self._awaited.items() if limit <= moment]
-        for number in overdue:
-            del self._awaited[number]
-        return [(number, OVERDUE) for number in overdue]
+            return [answered for answered in ended if answered is not None]

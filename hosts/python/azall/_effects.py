@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import Any, Literal
 
@@ -12,18 +11,8 @@ Effect = dict[str, Any]
 Answer = dict[str, Any]
 """`{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
 
-Kind = Literal[
-    "not_found",
-    "already_exists",
-    "permission_denied",
-    "storage_full",
-    "timed_out",
-    "unreachable",
-    "tls",
-    "too_large",
-    "unsupported",
-    "other",
-]
+Kind = Literal["not_found", "permission_denied", "timed_out", "unreachable", "tls", "too_large", "unsupported", "other"]
+"""What an effect may fail with. Effects on files, which the extension does, know a few more."""
 
 
 class EffectError(Exception):
@@ -40,32 +29,17 @@ class EffectError(Exception):
         return {"Err": {"kind": self.kind, "message": self.message}}
 
 
-_KINDS: dict[int, Kind] = {
-    errno.ENOENT: "not_found",
-    errno.EEXIST: "already_exists",
-    errno.ENOTEMPTY: "already_exists",
-    errno.EACCES: "permission_denied",
-    errno.EPERM: "permission_denied",
-    errno.EROFS: "permission_denied",
-    # The answer to a symbolic link in the place of a file: none is ever followed there.
-    errno.ELOOP: "permission_denied",
-    errno.ENOSPC: "storage_full",
-    errno.EDQUOT: "storage_full",
-    errno.ETIMEDOUT: "timed_out",
-    errno.ENOSYS: "unsupported",
-    errno.EOPNOTSUPP: "unsupported",
-}
-
-
 def words(error: OSError) -> str:
     """What the system says, without its number and without a path."""
     return os.strerror(error.errno) if error.errno is not None else str(error)
 
 
-def of_system(error: OSError) -> EffectError:
-    """The failure of a system call."""
-    if error.errno == errno.ELOOP:
-        return EffectError("permission_denied", "a symbolic link, which is not followed in the place of a file")
-    if error.errno == errno.ENOTDIR:
-        return EffectError("other", "a file stands where a folder must be")
-    return EffectError(_KINDS.get(error.errno or 0, "other"), words(error))
+def answer_of(error: Exception) -> Answer:
+    """What an effect is answered that failed in this way. A fault of its handler must not leave the operation waiting."""
+    if isinstance(error, EffectError):
+        return error.answer
+    if not isinstance(error, OSError):
+        return EffectError("other", f"the handler failed: {type(error).__name__}").answer
+    if isinstance(error, FileNotFoundError):
+        return EffectError("not_found", words(error)).answer
+    return EffectError("permission_denied" if isinstance(error, PermissionError) else "other", words(error)).answer

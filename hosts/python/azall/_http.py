@@ -11,8 +11,10 @@ import os
 import ssl
 import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -52,17 +54,38 @@ def _trust(is_tls: bool) -> ssl.SSLContext:
     return context
 
 
-def _options(way: _Way) -> dict[str, Any]:
-    is_tls, is_direct = way
-    return {
-        "verify": _trust(is_tls),
-        "trust_env": not is_direct,
-        "headers": _HEADERS,
-        "follow_redirects": False,
-        # A relay that sends cookies gets none back.
-        "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        "limits": httpx.Limits(max_connections=None, max_keepalive_connections=16),
-    }
+_Client = TypeVar("_Client", httpx.Client, httpx.AsyncClient)
+
+
+class _Clients(Generic[_Client]):
+    """The clients that were needed so far."""
+
+    def __init__(self, kind: type[_Client]) -> None:
+        self._kind: type[_Client] = kind
+        self._made: dict[_Way, _Client] = {}
+        self._lock = threading.Lock()
+
+    def get(self, way: _Way) -> _Client:
+        """The one for this way."""
+        is_tls, is_direct = way
+        with self._lock:
+            if way not in self._made:
+                self._made[way] = self._kind(
+                    verify=_trust(is_tls),
+                    trust_env=not is_direct,
+                    headers=_HEADERS,
+                    follow_redirects=False,
+                    # A relay that sends cookies gets none back.
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                    limits=httpx.Limits(max_connections=None, max_keepalive_connections=16),
+                )
+            return self._made[way]
+
+    def take_all(self) -> list[_Client]:
+        """All of them, to be closed."""
+        with self._lock:
+            made, self._made = self._made, {}
+        return list(made.values())
 
 
 class _Call:
@@ -74,45 +97,58 @@ class _Call:
         except (httpx.InvalidURL, ValueError):
             raise EffectError("other", "not a URL") from None
         self.way: _Way = (self.url.scheme == "https", _is_loopback(self.url))
-        self.limit: int = effect["limit"]
+        self._limit: int = effect["limit"]
         self._effect = effect
         self._deadline = time.monotonic() + effect["timeout_ms"] / 1000
+        self._body = bytearray()
 
-    def build(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """The request. Without a body a POST still says that its length is 0: not every server takes it otherwise."""
+    def request(self) -> dict[str, Any]:
+        """What to send. Without a body a POST still says that its length is 0: not every server takes it otherwise."""
         left = max(self._deadline - time.monotonic(), 0.001)
-        headers = [(name.encode(), value.encode()) for name, value in self._effect["headers"]]
-        timeout = httpx.Timeout(left, connect=min(left, _CONNECT_SECONDS))
-        content = self._effect["body"] or None
-        return client.build_request(self._effect["method"], self.url, headers=headers, content=content, timeout=timeout)
+        return {
+            "method": self._effect["method"],
+            "url": self.url,
+            "headers": [(name.encode(), value.encode()) for name, value in self._effect["headers"]],
+            "content": self._effect["body"] or None,
+            "timeout": httpx.Timeout(left, connect=min(left, _CONNECT_SECONDS)),
+        }
 
     def check(self, response: httpx.Response) -> None:
         """Refuses what announces itself as too large."""
         announced = response.headers.get("content-length", "")
-        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self.limit:
+        if announced.isascii() and announced.isdigit() and int(announced[:20]) > self._limit:
             raise self._too_large()
 
-    def take(self, body: bytearray, chunk: bytes) -> None:
+    def take(self, chunk: bytes) -> None:
         """Takes a part of the body, within the limits of size and time."""
-        body += chunk
-        if len(body) > self.limit:
+        self._body += chunk
+        if len(self._body) > self._limit:
             raise self._too_large()
         if time.monotonic() > self._deadline:
             raise httpx.ReadTimeout("the whole call")
 
     def _too_large(self) -> EffectError:
-        return EffectError("too_large", f"{self._peer()}: the answer is larger than {self.limit} bytes")
+        return EffectError("too_large", f"{self._peer()}: the answer is larger than {self._limit} bytes")
 
-    def answer(self, response: httpx.Response, body: bytearray) -> dict[str, object]:
+    def answer(self, response: httpx.Response) -> dict[str, object]:
         """The answer, names of headers in lower case."""
         headers = [
             [name.decode("ascii", "replace").lower(), value.decode("utf-8", "replace")]
             for name, value in response.headers.raw
         ]
-        return {"status": response.status_code, "headers": headers, "body": bytes(body)}
+        return {"status": response.status_code, "headers": headers, "body": bytes(self._body)}
 
-    def failed(self, error: Exception) -> EffectError:
-        """A failed call in the core's terms."""
+    @contextmanager
+    def failures(self) -> Generator[None, None, None]:
+        """Tells failures in the core's terms. The libraries below let through what their own systems raise."""
+        try:
+            yield
+        except EffectError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: Exception) -> EffectError:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ssl.SSLError):
             cause = cause.__cause__ or cause.__context__
@@ -153,39 +189,20 @@ class Http:
     """Answers `Http` on threads."""
 
     def __init__(self) -> None:
-        self._clients: dict[_Way, httpx.Client] = {}
-        self._lock = threading.Lock()
-
-    def _client(self, way: _Way) -> httpx.Client:
-        with self._lock:
-            if way not in self._clients:
-                self._clients[way] = httpx.Client(**_options(way))
-            return self._clients[way]
+        self._clients = _Clients(httpx.Client)
 
     def send(self, effect: Effect) -> dict[str, object]:
         """Sends one request and reads its answer."""
         call = _Call(effect)
-        try:
-            client = self._client(call.way)
-            response = client.send(call.build(client), stream=True)
-            try:
-                call.check(response)
-                body = bytearray()
-                for chunk in response.iter_raw():
-                    call.take(body, chunk)
-            finally:
-                response.close()
-        except EffectError:
-            raise
-        except Exception as error:  # the libraries below let through what their own systems raise
-            raise call.failed(error) from None
-        return call.answer(response, body)
+        with call.failures(), self._clients.get(call.way).stream(**call.request()) as response:
+            call.check(response)
+            for chunk in response.iter_raw():
+                call.take(chunk)
+        return call.answer(response)
 
     def close(self) -> None:
         """Closes the connections."""
-        with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
+        for client in self._clients.take_all():
             client.close()
 
 
@@ -193,31 +210,19 @@ class AsyncHttp:
     """Answers `Http` on an event loop, the one that first uses it."""
 
     def __init__(self) -> None:
-        self._clients: dict[_Way, httpx.AsyncClient] = {}
+        self._clients = _Clients(httpx.AsyncClient)
 
     async def send(self, effect: Effect) -> dict[str, object]:
         """Sends one request and reads its answer."""
         call = _Call(effect)
-        try:
-            if call.way not in self._clients:
-                self._clients[call.way] = httpx.AsyncClient(**_options(call.way))
-            client = self._clients[call.way]
-            response = await client.send(call.build(client), stream=True)
-            try:
+        with call.failures():
+            async with self._clients.get(call.way).stream(**call.request()) as response:
                 call.check(response)
-                body = bytearray()
                 async for chunk in response.aiter_raw():
-                    call.take(body, chunk)
-            finally:
-                await response.aclose()
-        except EffectError:
-            raise
-        except Exception as error:  # the libraries below let through what their own systems raise
-            raise call.failed(error) from None
-        return call.answer(response, body)
+                    call.take(chunk)
+        return call.answer(response)
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        clients, self._clients = self._clients, {}
-        for client in clients.values():
+        for client in self._clients.take_all():
             await client.aclose()

@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Any, TypedDict
 
 from . import protocol
-from ._effects import Effect
-from ._host import Host
-from .errors import NotFoundError, PolicyError, StorageError
+from ._core import Files
+from .errors import ArgumentError, NotFoundError, PolicyError, StorageError
 
 _RECORD_LIMIT = 256 << 20
 _HEAD_LIMIT = 16 << 10
@@ -33,14 +32,17 @@ class Record(TypedDict):
 class Journal:
     """The records of a service, in `services/NAME/` of the agent's folder."""
 
-    def __init__(self, host: Host, agent: str, name: str) -> None:
-        self._host = host
+    def __init__(self, files: Files, agent: str, name: str) -> None:
+        self._files = files
         self._agent = agent
         self.folder = f"{agent}/services/{name}"
 
     def _do(self, kind: str, **fields: Any) -> Any:  # noqa: ANN401  (an effect's answer)
-        effect: Effect = {"kind": kind, **fields}
-        answer = self._host.answer(effect)
+        try:
+            answer = self._files.answer({"kind": kind, **fields})
+        except ArgumentError as refused:
+            # Somebody's file, of a name that a mailbox has none of.
+            raise NotFoundError(str(refused), "not-found") from None
         if (error := answer.get("Err")) is None:
             return answer["Ok"]
         if error["kind"] == "not_found":
@@ -49,6 +51,11 @@ class Journal:
 
     def _place(self, path: str) -> dict[str, str]:
         return {"root": "mailboxes", "path": path}
+
+    @property
+    def path(self) -> str:
+        """The folder's path."""
+        return self._files.resolve(self._place(self.folder))
 
     def read(self, name: str) -> Record | None:
         """A record; what is damaged is as good as none: the message is then answered anew."""
@@ -118,12 +125,13 @@ class Journal:
 
 
 @contextmanager
-def alone(folder: bytes) -> Generator[None, None, None]:
+def alone(journal: Journal) -> Generator[None, None, None]:
     """Sees to it that one process works on these records. The lock is the kernel's: it goes with its process."""
     import fcntl
 
+    folder = journal.path
     os.makedirs(folder, exist_ok=True)
-    fd = os.open(folder + b"/.running", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    fd = os.open(f"{folder}/.running", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,6 +24,9 @@ Addresses = str | Iterable[str]
 Day = str | datetime.date
 """A day: `YYYY-MM-DD` or a date."""
 
+Tables = tuple[tuple[str, tuple[str, ...]], ...]
+"""Which lists of a document are wanted as tuples rather than dicts, each with the fields that these hold."""
+
 MOST_BYTES = 64 << 20
 """The largest file that is read to be attached: more than any message may carry."""
 
@@ -34,6 +37,7 @@ class Request(Generic[T]):
 
     command: dict[str, Any]
     parse: Callable[[Any], T]
+    tables: Tables = ()
 
 
 def request(command: str, parse: Callable[[Any], T], /, **arguments: Any) -> Request[T]:  # noqa: ANN401  (plain data)
@@ -101,9 +105,9 @@ def id_of(message: str | models.Message | models.Summary | models.Match) -> str:
 
 def inbox(date: Day | None, every_day: bool, offline: bool, unread: bool, watch: bool = False) -> Request[models.Inbox]:
     """`inbox`."""
-    return request(
-        "inbox", models.Inbox.of, date=_day(date), all=every_day, offline=offline, unread=unread, watch=watch
-    )
+    arguments = {"date": _day(date), "all": every_day, "offline": offline, "unread": unread, "watch": watch}
+    tables = (("messages", models.SUMMARY_COLUMNS),)
+    return Request({"command": "inbox", "arguments": arguments}, models.Inbox.of, tables)
 
 
 def read(message: str | models.Summary | models.Match, raw: bool) -> Request[models.Message]:

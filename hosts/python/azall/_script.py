@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from ._core import Files
 from ._effects import Effect, EffectError
-from ._files import Roots
 
 _SANDBOX = "azall-sandbox"
 """The program that runs WebAssembly, on the path. It comes with the native azall."""
@@ -32,28 +32,29 @@ _SHARED_VARIABLES = ("AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT")
 """Variables of azall's own that a script may see: they say where the mailbox is, and hold no secret."""
 
 
-def run(roots: Roots, effect: Effect, is_stopping: Callable[[], bool]) -> dict[str, object]:
+def run(files: Files, effect: Effect, is_stopping: Callable[[], bool]) -> dict[str, object]:
     """Answers `RunScript`."""
-    path = roots.resolve(effect["script"])
+    path = files.resolve(effect["script"])
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise EffectError("permission_denied", "not a regular file")
     seconds = effect["timeout_ms"] / 1000
     if effect["script"]["path"].endswith(".wasm"):
-        command, seconds = [*_in_sandbox(roots, effect), "--module", path, "--"], seconds + _GRACE
+        command, seconds = [*_in_sandbox(files, effect), "--module", path, "--"], seconds + _GRACE
     else:
         command = ["python3", path]
-    return _Running(_start(roots, [*command, *effect["args"]]), effect["output_limit"]).finish(seconds, is_stopping)
+    process = _start([*command, *effect["args"]], files.resolve({"root": "mailboxes", "path": ""}))
+    return _finish(process, effect["output_limit"], seconds, is_stopping)
 
 
-def _in_sandbox(roots: Roots, effect: Effect) -> list[str | bytes]:
+def _in_sandbox(files: Files, effect: Effect) -> list[str]:
     """The sandbox with its bounds, where the agent's own folder is all that there is."""
     seconds = str(max(1, -(-effect["timeout_ms"] // 1000)))
     mebibytes = str(max(1, -(-effect["output_limit"] // (1 << 20))))
     bounds = ["--time", seconds, "--wall", seconds, "--output", mebibytes]
-    return [_SANDBOX, "--folder", roots.resolve(effect["folder"]), *bounds]
+    return [_SANDBOX, "--folder", files.resolve(effect["folder"]), *bounds]
 
 
-def _start(roots: Roots, command: list[str | bytes]) -> subprocess.Popen[bytes]:
+def _start(command: list[str], folder: str) -> subprocess.Popen[bytes]:
     own = ("AGENTAZALL_", "AZALL_")
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(own) or name in _SHARED_VARIABLES
@@ -61,7 +62,7 @@ def _start(roots: Roots, command: list[str | bytes]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
-            cwd=roots.mailboxes,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -80,92 +81,69 @@ class _Stream:
     """What comes out of one end of a script."""
 
     def __init__(self, fd: int, limit: int) -> None:
-        self.fd: int | None = fd
+        self.fd = fd
         self.kept = bytearray()
         self.truncated = False
         self._limit = limit
         os.set_blocking(fd, False)
 
     def read_once(self) -> bool:
-        """Takes what one read gives; tells whether there may be more."""
-        if self.fd is None:
-            return False
-        try:
-            content = os.read(self.fd, _PIPE_SIZE)
-        except BlockingIOError:
-            return False
-        if not content:
-            self.fd = None
-            return False
+        """Takes what one read gives; false at the end. Where there is nothing yet, it is a `BlockingIOError`."""
+        content = os.read(self.fd, _PIPE_SIZE)
         wanted = content[: max(self._limit - len(self.kept), 0)]
         self.kept += wanted
         self.truncated |= len(wanted) < len(content)
-        return True
+        return bool(content)
 
     def read_rest(self) -> None:
         """Takes what is still in the pipe, but no more: a process that has left the session may write for ever."""
-        for _ in range(_MOST_RESTS):
-            if not self.read_once():
-                break
+        with suppress(BlockingIOError):
+            for _ in range(_MOST_RESTS):
+                if not self.read_once():
+                    break
 
 
-class _Running:
-    """A script that was started."""
-
-    def __init__(self, process: subprocess.Popen[bytes], limit: int) -> None:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        self._process = process
-        self._streams = [_Stream(process.stdout.fileno(), limit), _Stream(process.stderr.fileno(), limit)]
-
-    def finish(self, seconds: float, is_stopping: Callable[[], bool]) -> dict[str, object]:
-        """Reads what the script writes until it ends or has to."""
-        deadline = time.monotonic() + seconds
-        timed_out = False
+def _finish(
+    process: subprocess.Popen[bytes], limit: int, seconds: float, is_stopping: Callable[[], bool]
+) -> dict[str, object]:
+    """Reads what the script writes until it ends or has to."""
+    deadline = time.monotonic() + seconds
+    timed_out = False
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = (_Stream(pipe.fileno(), limit) for pipe in (process.stdout, process.stderr))
+    with process, selectors.DefaultSelector() as selector:
+        for stream in (out, err):
+            selector.register(stream.fd, selectors.EVENT_READ, stream)
         try:
-            while not self._has_exited() and not is_stopping():
+            while not (_has_exited(process.pid) or timed_out or is_stopping()):
                 left = deadline - time.monotonic()
                 timed_out = left <= 0
-                if timed_out:
-                    break
-                self._read_for(min(left, _TICK))
+                # Closed streams mostly mean that the script is about to exit.
+                tick = _TICK if selector.get_map() else 0.001
+                for key, _ in selector.select(max(min(left, tick), 0)):
+                    with suppress(BlockingIOError):
+                        if not key.data.read_once():
+                            selector.unregister(key.fd)
         finally:
             # The leader is waited for only afterwards: until then its number cannot become that of another session.
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            for stream in self._streams:
-                stream.read_rest()
-            self._close()
-        out, err = self._streams
-        code = self._process.returncode
-        return {
-            "code": code if code >= 0 else None,
-            "timed_out": timed_out,
-            "stdout": bytes(out.kept),
-            "stderr": bytes(err.kept),
-            "truncated": out.truncated or err.truncated,
-        }
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            out.read_rest()
+            err.read_rest()
+    return {
+        "code": process.returncode if process.returncode >= 0 else None,
+        "timed_out": timed_out,
+        "stdout": bytes(out.kept),
+        "stderr": bytes(err.kept),
+        "truncated": out.truncated or err.truncated,
+    }
 
-    def _has_exited(self) -> bool:
-        """Whether the leader has exited; it stays to be waited for."""
-        try:
-            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
 
-    def _read_for(self, seconds: float) -> None:
-        """Waits until there is something to read, but not longer than this, and reads it."""
-        with selectors.DefaultSelector() as selector:
-            for stream in self._streams:
-                if stream.fd is not None:
-                    selector.register(stream.fd, selectors.EVENT_READ)
-            # Closed streams mostly mean that the script is about to exit.
-            selector.select(seconds if selector.get_map() else min(seconds, 0.001))
-        for stream in self._streams:
-            stream.read_once()
-
-    def _close(self) -> None:
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                pipe.close()
+def _has_exited(leader: int) -> bool:
+    """Whether the leader has exited; it stays to be waited for."""
+    try:
+        return os.waitid(os.P_PID, leader, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True

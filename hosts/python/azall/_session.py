@@ -7,18 +7,15 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._core import CommandLine, Config, Op
+from ._core import CommandLine, Config, Files, Op
 from ._drive import Flag, OnEvent, Run, Step
 from ._effects import Effect
-from ._files import Roots, commit
 from ._host import Host
-from .errors import ConfigError, StorageError
+from .errors import ConfigError
 
 if TYPE_CHECKING:
     from ._http import Http
-
-_ARCHIVE_START = b"PK\x03\x04"
-"""How every ZIP file with something in it begins."""
+    from ._requests import Request
 
 
 def locate(path: str | os.PathLike[str] | None) -> str:
@@ -60,7 +57,7 @@ class Session:
         self._agent = agent if agent is not None else variable("AGENTAZALL_AGENT")
         self._http: Http | None = None
         self._lock = threading.Lock()
-        self._roots: dict[str, Roots] = {}
+        self._files: dict[str, Files] = {}
 
     def opening(self) -> Op:
         """The operation that reads the config."""
@@ -72,17 +69,20 @@ class Session:
 
     def config_host(self) -> Host:
         """A host for reading the config, which names the other folders: it is read through its own alone."""
-        return Host(Roots.of(self.folder, self.folder), self._send)
+        return Host(Files(self.folder, self.folder), self._send)
 
     def mailboxes(self, config: Config) -> str:
         """The folder of all mailboxes."""
         return os.path.normpath(os.path.join(self.folder, config.mailbox_dir))
 
+    def files(self, config: Config) -> Files:
+        """The files of this config and its mailboxes."""
+        mailboxes = self.mailboxes(config)
+        return self._files.setdefault(mailboxes, Files(self.folder, mailboxes))
+
     def host(self, config: Config, is_stopping: Callable[[], bool] = lambda: False) -> Host:
         """The host for commands over this config."""
-        mailboxes = self.mailboxes(config)
-        roots = self._roots.setdefault(mailboxes, Roots.of(self.folder, mailboxes))
-        return Host(roots, self._send, is_stopping)
+        return Host(self.files(config), self._send, is_stopping)
 
     def shown(self, config: Config) -> Config:
         """The config, with its folder as people know it."""
@@ -94,15 +94,19 @@ class Session:
         Run(op, self.config_host()).to_end()
         return self.shown(op.take_config())
 
+    def begin(self, request: Request[Any], on_event: OnEvent = lambda _: None) -> Run:
+        """A run of a command over the config as it is now."""
+        config = self.open()
+        return self.start(Op.command(request.command, config, request.tables), config, on_event)
+
     def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
         """A run of an operation over this config."""
         stopping = Flag()
         return Run(op, self.host(config, stopping.is_set), on_event, stopping)
 
-    def command(self, command: dict[str, Any], on_event: OnEvent = lambda _: None) -> Step:
+    def command(self, request: Request[Any]) -> Step:
         """Runs a command to its end. Ctrl-C asks it to stop and is raised once it has."""
-        config = self.open()
-        run = self.start(Op.command(command, config), config, on_event)
+        run = self.begin(request)
         if threading.current_thread() is not threading.main_thread():
             return run.to_end()
         return _interruptible(run)
@@ -121,6 +125,40 @@ class Session:
         """Closes the connections."""
         if self._http is not None:
             self._http.close()
+
+
+class Account:
+    """Whose mailbox it is, whichever way it is driven."""
+
+    def __init__(self, session: Session) -> None:
+        """Use `open`."""
+        self._session = session
+        self._address = ""
+        self._relay_addresses: tuple[str, ...] = ()
+
+    def _learn(self, document: dict[str, Any]) -> None:
+        """Takes what `address` tells."""
+        self._address = document["address"]
+        self._relay_addresses = tuple(document["relay_addresses"])
+
+    @property
+    def address(self) -> str:
+        """The agent's address."""
+        return self._address
+
+    @property
+    def relay_addresses(self) -> tuple[str, ...]:
+        """The addresses that relays know the agent by."""
+        return self._relay_addresses
+
+    @property
+    def config_path(self) -> str:
+        """The config file."""
+        return self._session.path
+
+    def __repr__(self) -> str:
+        module = type(self).__module__.removesuffix(".mailbox")
+        return f"<{module}.Mailbox {self._address}>"
 
 
 def _interruptible(run: Run) -> Step:
@@ -145,35 +183,3 @@ def _interruptible(run: Run) -> Step:
     if isinstance(result[0], BaseException):
         raise result[0]
     return result[0]
-
-
-def write_archive(path: str, content: bytes) -> None:
-    """Writes an archive for its owner's eyes alone, complete or not at all. An earlier archive of that name is replaced, as a
-    nightly backup wants it; a file of any other kind never is.
-    """
-    folder, name = os.path.split(absolute(path))
-    if not os.path.isdir(folder):
-        raise StorageError(f"cannot write {path}: there is no such folder", "file")
-    effect = {
-        "place": {"root": "config", "path": name},
-        "bytes": content,
-        "private": True,
-        "exclusive": not _holds_archive(path, os.path.join(folder, name)),
-    }
-    answer = commit(Roots.of(folder, folder), [effect])[0]
-    if (error := answer.get("Err")) is not None:
-        raise StorageError(f"cannot write {path}: {error['message']}", "file")
-
-
-def _holds_archive(shown: str, path: str) -> bool:
-    """Whether there is an archive at this path; false when nothing is there."""
-    if not os.path.lexists(path):
-        return False
-    try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            is_archive = file.read(len(_ARCHIVE_START)) == _ARCHIVE_START
-    except OSError:
-        is_archive = False
-    if not is_archive:
-        raise StorageError(f"cannot write {shown}: it is there and no ZIP file, so it is not replaced", "file")
-    return True

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _requests as requests
 from . import models
 from ._aio_drive import AsyncRun
-from ._core import Config, Op
+from ._core import Config, Op, write_archive
 from ._drive import Flag, OnEvent, Step
 from ._effects import Effect
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate, write_archive
+from ._session import Account, Session, locate
 from .errors import Error
 from .mailbox import News
 
@@ -37,14 +37,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Mailbox:
+class Mailbox(Account):
     """An agent's mailbox on an event loop."""
 
     def __init__(self, session: Session) -> None:
         """Use `open`."""
-        self._session = session
-        self._address = ""
-        self._relay_addresses: tuple[str, ...] = ()
+        super().__init__(session)
         self._http: AsyncHttp | None = None
         self._watches: set[Watch] = set()
         self.trust = Trust(self)
@@ -61,27 +59,7 @@ class Mailbox:
         return mailbox
 
     async def _learn_address(self) -> None:
-        document = await self.command("address")
-        self._address = document["address"]
-        self._relay_addresses = tuple(document["relay_addresses"])
-
-    @property
-    def address(self) -> str:
-        """The agent's address."""
-        return self._address
-
-    @property
-    def relay_addresses(self) -> tuple[str, ...]:
-        """The addresses that relays know the agent by."""
-        return self._relay_addresses
-
-    @property
-    def config_path(self) -> str:
-        """The config file."""
-        return self._session.path
-
-    def __repr__(self) -> str:
-        return f"<azall.aio.Mailbox {self._address}>"
+        self._learn(await self.command("address"))
 
     async def __aenter__(self) -> Mailbox:
         return self
@@ -112,16 +90,15 @@ class Mailbox:
         await AsyncRun(op, self._session.config_host(), self._send).to_end()
         return self._session.shown(op.take_config())
 
-    def _start(self, op: Op, config: Config, on_event: OnEvent = lambda _: None) -> AsyncRun:
+    async def _begin(self, request: Request[Any], on_event: OnEvent = lambda _: None) -> AsyncRun:
+        """A run of a command over the config as it is now."""
+        config = await self._config()
         stopping = Flag()
+        op = Op.command(request.command, config, request.tables)
         return AsyncRun(op, self._session.host(config, stopping.is_set), self._send, on_event, stopping)
 
-    async def _drive(self, command: dict[str, Any]) -> Step:
-        config = await self._config()
-        return await self._start(Op.command(command, config), config).to_end()
-
     async def _run(self, request: Request[T]) -> T:
-        return request.parse((await self._drive(request.command))["outcome"])
+        return request.parse((await (await self._begin(request)).to_end())["outcome"])
 
     async def command(self, name: str, arguments: Any = None) -> Any:  # noqa: ANN401  (plain data)
         """Runs any command of the core by its name and gives its document, as `--json` prints it."""
@@ -236,7 +213,7 @@ class Mailbox:
     async def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""
         request = requests.export(os.path.abspath(path))
-        step = await self._drive(request.command)
+        step = await (await self._begin(request)).to_end()
         await asyncio.to_thread(write_archive, step["file"]["path"], step["file"]["bytes"])
         return request.parse(step["outcome"])
 
@@ -344,9 +321,7 @@ class Watch(AsyncIterator[models.Summary]):
         self._news.note(there)
         if self._unread:
             self._due = [message for message in there if message.unread]
-        config = await self._mailbox._config()
-        command = requests.inbox(None, False, False, True, watch=True).command
-        self._run = self._mailbox._start(Op.command(command, config), config, self._on_event)
+        self._run = await self._mailbox._begin(requests.inbox(None, False, False, True, watch=True), self._on_event)
         task = asyncio.ensure_future(self._run.to_end())
         task.add_done_callback(lambda _: self._bell.set())
         self._mailbox._watches.add(self)

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 from . import _requests as requests
 from . import models
-from ._core import Op
+from ._core import write_archive
 from ._drive import Step
 from ._requests import Addresses, Day, Files, Request
-from ._session import Session, locate, write_archive
+from ._session import Account, Session, locate
 from .errors import Error
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ _STOP_SECONDS = 12.0
 """How long a watch may take to end: a little more than requests have."""
 
 
-class Mailbox:
+class Mailbox(Account):
     """An agent's mailbox: send, receive, remember. Threads may share it.
 
     >>> import azall, tempfile
@@ -44,9 +44,7 @@ class Mailbox:
 
     def __init__(self, session: Session) -> None:
         """Use `open`."""
-        self._session = session
-        self._address = ""
-        self._relay_addresses: tuple[str, ...] = ()
+        super().__init__(session)
         self._watches: set[Watch] = set()
         self.trust = Trust(self)
         self.filter = Filter(self)
@@ -67,27 +65,7 @@ class Mailbox:
         return mailbox
 
     def _learn_address(self) -> None:
-        document = self.command("address")
-        self._address = document["address"]
-        self._relay_addresses = tuple(document["relay_addresses"])
-
-    @property
-    def address(self) -> str:
-        """The agent's address."""
-        return self._address
-
-    @property
-    def relay_addresses(self) -> tuple[str, ...]:
-        """The addresses that relays know the agent by."""
-        return self._relay_addresses
-
-    @property
-    def config_path(self) -> str:
-        """The config file."""
-        return self._session.path
-
-    def __repr__(self) -> str:
-        return f"<azall.Mailbox {self._address}>"
+        self._learn(self.command("address"))
 
     def __enter__(self) -> Mailbox:
         return self
@@ -104,7 +82,7 @@ class Mailbox:
         self._session.close()
 
     def _run(self, request: Request[T]) -> T:
-        return request.parse(self._session.command(request.command)["outcome"])
+        return request.parse(self._session.command(request)["outcome"])
 
     def command(self, name: str, arguments: Any = None) -> Any:  # noqa: ANN401  (plain data)
         """Runs any command of the core by its name and gives its document, as `--json` prints it.
@@ -230,7 +208,7 @@ class Mailbox:
     def export(self, path: str | os.PathLike[str]) -> models.Exported:
         """Writes the whole state to a ZIP archive, readable by its owner alone: it holds the secrets."""
         request = requests.export(os.path.abspath(path))
-        step = self._session.command(request.command)
+        step = self._session.command(request)
         write_archive(step["file"]["path"], step["file"]["bytes"])
         return request.parse(step["outcome"])
 
@@ -357,9 +335,7 @@ class Watch(Iterator[models.Summary]):
         self._news.note(there)
         if unread:
             self._due = [message for message in there if message.unread]
-        config = mailbox._session.open()
-        command = requests.inbox(None, False, False, True, watch=True).command
-        self._watching = mailbox._session.start(Op.command(command, config), config, self._on_event)
+        self._watching = mailbox._session.begin(requests.inbox(None, False, False, True, watch=True), self._on_event)
         self._thread = threading.Thread(target=self._drive, name="azall-watch", daemon=True)
         self._thread.start()
         mailbox._watches.add(self)

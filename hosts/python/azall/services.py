@@ -146,7 +146,7 @@ class Service:
     def _journal(self, mailbox: Mailbox) -> Journal:
         session = mailbox._session
         config = session.open()
-        return Journal(session.host(config), config.agent, self.name)
+        return Journal(session.files(config), config.agent, self.name)
 
     @contextmanager
     def _working(self) -> Generator[Work, None, None]:
@@ -155,7 +155,7 @@ class Service:
         self._stop.clear()
         with self._opened() as mailbox:
             journal = self._journal(mailbox)
-            with alone(journal._host.roots.mailboxes + b"/" + journal.folder.encode()):
+            with alone(journal):
                 yield Work(self._manner(mailbox, self.function), mailbox, journal, self._stop)
 
     def _manner(self, mailbox: Mailbox, handler: Handler) -> Manner:

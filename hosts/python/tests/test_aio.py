@@ -124,7 +124,7 @@ def silent_server() -> Iterator[str]:
 def test_cancelling_a_task_cancels_what_it_runs(
     tmp_path: Path, silent_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("azall._aio_drive.GRACE", 0.2)
+    monkeypatch.setattr("azall._drive.GRACE", 0.2)
 
     async def main() -> None:
         async with await aio.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:

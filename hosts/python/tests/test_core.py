@@ -12,6 +12,7 @@ import pytest
 
 import azall
 from azall import _core
+from azall._requests import Request
 
 
 def opening() -> _core.Op:
@@ -25,9 +26,14 @@ def effect_of(op: _core.Op) -> dict[str, Any]:
 
 
 def test_effects_are_asked_for_as_data() -> None:
-    step = effect_of(opening())
-    assert step["effect"]["kind"] == "ReadFile"
-    assert step["effect"]["place"] == {"root": "config", "path": "config.json"}
+    op = opening()
+    step = effect_of(op)
+    assert step["kind"] == "ReadFile"
+    effect = op.effect(step["id"])
+    assert effect["kind"] == "ReadFile"
+    assert effect["place"] == {"root": "config", "path": "config.json"}
+    with pytest.raises(azall.Error):
+        op.effect(step["id"] + 1)
 
 
 def test_wrong_answers_are_refused_and_the_effect_still_waits() -> None:
@@ -238,3 +244,23 @@ def test_signed_messages_prove_their_headers() -> None:
     assert azall.protocol.verify_text(documented).verdict is azall.Verdict.UNKNOWN_KEY
     known = {identity.fingerprint: identity.public_key}
     assert azall.protocol.verify_text(documented, known=known).verdict is azall.Verdict.VALID
+
+
+def test_rows_are_tuples_of_the_fields_that_are_asked_for(mailbox: azall.Mailbox) -> None:
+    for name, text in (("b", "two"), ("a", "three")):
+        mailbox.note(name, text)
+
+    def notes(tables: Any) -> Any:  # noqa: ANN401  (what it is asked with is the test)
+        command = {"command": "notes", "arguments": {"date": None}}
+        return mailbox._session.command(Request(command, lambda document: document, tables))["outcome"]
+
+    plain = notes(())
+    assert [(note["name"], note["size"]) for note in plain["notes"]] == [("a", 5), ("b", 3)]
+    asked = notes((("notes", ("size", "no such", "name")), ("date", ("x",)), ("none", ())))
+    assert asked["notes"] == [(5, None, "a"), (3, None, "b")]
+    assert {name: value for name, value in asked.items() if name != "notes"} == {
+        name: value for name, value in plain.items() if name != "notes"
+    }
+    assert notes((("notes", ()),))["notes"] == [(), ()]
+    with pytest.raises(TypeError):
+        notes((("notes", (7,)),))

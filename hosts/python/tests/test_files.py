@@ -1,16 +1,19 @@
-"""What the host refuses, and what it makes durable."""
+"""What the host does and refuses. How durably files are written is tested where they are: in `hosts/files` and `hosts/native`."""
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 
-from azall import _core, _files
+import azall
+from azall import _core
 from azall._effects import Effect, EffectError
 from azall._host import Host
 
@@ -20,10 +23,15 @@ def no_network(_: Effect) -> dict[str, object]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def files(tmp_path: Path) -> _core.Files:
     for name in ("config", "data/mailboxes", "data/shared"):
         (tmp_path / name).mkdir(parents=True)
-    return Host(_files.Roots.of(str(tmp_path / "config"), str(tmp_path / "data/mailboxes")), no_network)
+    return _core.Files(str(tmp_path / "config"), str(tmp_path / "data/mailboxes"))
+
+
+@pytest.fixture
+def host(files: _core.Files) -> Host:
+    return Host(files, no_network)
 
 
 def place(path: str, root: str = "mailboxes") -> dict[str, str]:
@@ -36,6 +44,9 @@ def write(path: str, content: bytes = b"x", *, private: bool = False, exclusive:
 
 def read(path: str, limit: int = 1000) -> Effect:
     return {"kind": "ReadFile", "place": place(path), "limit": limit}
+
+
+HTTP: dict[str, Any] = {"headers": [], "body": b"", "limit": 1, "timeout_ms": 1}
 
 
 def kind(answer: dict[str, Any]) -> str:
@@ -52,26 +63,26 @@ def test_an_unknown_effect_is_unsupported(host: Host) -> None:
     assert kind(host.answer({"kind": "MakeTea"})) == "unsupported"
 
 
-def test_written_and_read(host: Host, tmp_path: Path) -> None:
-    assert host.answer(write("a/b/c.txt", b"one")) == {"Ok": None}
-    assert host.answer(write("a/b/c.txt", b"two")) == {"Ok": None}
-    assert host.answer(read("a/b/c.txt")) == {"Ok": b"two"}
+def test_written_and_read(files: _core.Files, tmp_path: Path) -> None:
+    assert files.answer(write("a/b/c.txt", b"one")) == {"Ok": None}
+    assert files.answer(write("a/b/c.txt", b"two")) == {"Ok": None}
+    assert files.answer(read("a/b/c.txt")) == {"Ok": b"two"}
     assert os.listdir(tmp_path / "data/mailboxes/a/b") == ["c.txt"]
     assert (tmp_path / "data/mailboxes/a/b/c.txt").stat().st_mode & 0o777 == 0o644
 
 
-def test_secrets_are_their_owners(host: Host, tmp_path: Path) -> None:
-    host.answer(write("key", private=True))
-    host.answer({"kind": "Append", "place": place("log"), "bytes": b"x", "private": True})
+def test_secrets_are_their_owners(files: _core.Files, tmp_path: Path) -> None:
+    files.answer(write("key", private=True))
+    files.answer({"kind": "Append", "place": place("log"), "bytes": b"x", "private": True})
     for name in ("key", "log"):
         assert (tmp_path / "data/mailboxes" / name).stat().st_mode & 0o777 == 0o600
 
 
-def test_an_exclusive_write_happens_once(host: Host) -> None:
+def test_an_exclusive_write_happens_once(files: _core.Files) -> None:
     answers: list[dict[str, Any]] = []
 
     def work(number: int) -> None:
-        answers.append(host.answer(write("lock", str(number).encode(), exclusive=True)))
+        answers.append(files.answer(write("lock", str(number).encode(), exclusive=True)))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
     for thread in threads:
@@ -82,76 +93,69 @@ def test_an_exclusive_write_happens_once(host: Host) -> None:
     assert {kind(answer) for answer in answers if "Err" in answer} == {"already_exists"}
 
 
-def test_many_writes_are_one_commit(host: Host, tmp_path: Path) -> None:
-    outside = tmp_path / "outside"
-    (tmp_path / "data/mailboxes/file").write_text("")
-    writes = [write(f"{number % 3}/{number}.txt", b"%d" % number) for number in range(30)]
-    writes += [write("../outside"), write("file/below"), write("0/0.txt", exclusive=True)]
-    answers = host.commit(writes)
-    # All of a commit is written before any of it has its name: the exclusive one comes after the first of that name.
-    assert answers[:30] == [{"Ok": None}] * 30
-    assert [kind(answer) for answer in answers[30:]] == ["permission_denied", "other", "already_exists"]
-    assert not outside.exists()
-    assert sorted(path.name for path in (tmp_path / "data/mailboxes").rglob(".tmp*")) == []
-
-
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd", "a//b", ".", "..", "a/.", "a\0b", "x/"], ids=repr)
 @pytest.mark.parametrize("name", ["ReadFile", "WriteAtomic", "Append", "Remove", "List", "ReadMany"])
-def test_no_path_leaves_its_root(host: Host, path: str, name: str) -> None:
+def test_no_path_leaves_its_root(files: _core.Files, path: str, name: str) -> None:
     there = {"place": place(path), "folder": place(path), "limit": 1, "bytes": b"", "names": [], "with_meta": False}
     effect = {"kind": name, **there, "private": False, "exclusive": False}
-    assert kind(host.answer(effect)) == "permission_denied"
     both = {"kind": "Rename", "from": place("a"), "to": place(path), "exclusive": False}
-    assert kind(host.answer(both)) == "permission_denied"
+    for refused in (effect, both):
+        with pytest.raises(azall.ArgumentError):
+            files.answer(refused)
+    with pytest.raises(azall.ArgumentError):
+        files.resolve(place(path))
 
 
-def test_a_root_itself_is_never_changed(host: Host) -> None:
+def test_a_root_itself_is_never_changed(files: _core.Files) -> None:
     for effect in (write(""), {"kind": "Remove", "place": place("")}):
-        assert kind(host.answer(effect)) == "permission_denied"
-    assert kind(host.answer({"kind": "Remove", "place": place("a", "elsewhere")})) == "permission_denied"
+        assert kind(files.answer(effect)) == "permission_denied"
+    with pytest.raises(azall.ArgumentError):
+        files.answer({"kind": "Remove", "place": place("a", "elsewhere")})
 
 
-def test_links_are_not_followed_in_the_place_of_a_file(host: Host, tmp_path: Path) -> None:
+def test_links_are_not_followed_in_the_place_of_a_file(files: _core.Files, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     mailboxes = tmp_path / "data/mailboxes"
     (mailboxes / "link").symlink_to(secret)
-    assert kind(host.answer(read("link"))) == "permission_denied"
-    assert kind(host.answer({"kind": "Append", "place": place("link"), "bytes": b"x", "private": False})) == (
+    assert kind(files.answer(read("link"))) == "permission_denied"
+    assert kind(files.answer({"kind": "Append", "place": place("link"), "bytes": b"x", "private": False})) == (
         "permission_denied"
     )
-    heads = host.answer({"kind": "ReadMany", "folder": place(""), "names": ["link", "..", "a/b"], "limit": 9})["Ok"]
+    heads = files.answer({"kind": "ReadMany", "folder": place(""), "names": ["link", "..", "a/b"], "limit": 9})["Ok"]
     assert [kind(head) for head in heads] == ["permission_denied"] * 3
-    assert kind(host.answer(write("link", exclusive=True))) == "already_exists"
-    assert host.answer(write("link", b"mine")) == {"Ok": None}
+    assert kind(files.answer(write("link", exclusive=True))) == "already_exists"
+    assert files.answer(write("link", b"mine")) == {"Ok": None}
     assert secret.read_text() == "secret"
     assert not (mailboxes / "link").is_symlink()
     (mailboxes / "other").symlink_to(secret)
-    assert host.answer({"kind": "Remove", "place": place("other")}) == {"Ok": None}
+    assert files.answer({"kind": "Remove", "place": place("other")}) == {"Ok": None}
     assert secret.exists()
 
 
-def test_only_regular_files_are_read(host: Host, tmp_path: Path) -> None:
+def test_only_regular_files_are_read(files: _core.Files, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data/mailboxes/pipe")
     (tmp_path / "data/mailboxes/folder").mkdir()
-    assert kind(host.answer(read("pipe"))) == "permission_denied"
-    assert kind(host.answer(read("folder"))) == "permission_denied"
-    assert kind(host.answer(read("missing"))) == "not_found"
+    assert kind(files.answer(read("pipe"))) == "permission_denied"
+    assert kind(files.answer(read("folder"))) == "permission_denied"
+    assert kind(files.answer(read("missing"))) == "not_found"
 
 
-def test_limits(host: Host) -> None:
-    host.answer(write("big", b"0123456789" * 20_000))
-    assert kind(host.answer(read("big", 199_999))) == "too_large"
-    assert host.answer(read("big", 200_000))["Ok"] == b"0123456789" * 20_000
+def test_limits(files: _core.Files) -> None:
+    files.answer(write("big", b"0123456789" * 20_000))
+    assert kind(files.answer(read("big", 199_999))) == "too_large"
+    assert files.answer(read("big", 200_000))["Ok"] == b"0123456789" * 20_000
     for limit in (5, 100_000, 300_000):
-        head = host.answer({"kind": "ReadMany", "folder": place(""), "names": ["big"], "limit": limit})["Ok"][0]["Ok"]
+        head = files.answer({"kind": "ReadMany", "folder": place(""), "names": ["big"], "limit": limit})["Ok"][0]["Ok"]
         assert head == {"bytes": (b"0123456789" * 20_000)[:limit], "truncated": limit < 200_000}
 
 
-def test_many_files_are_read_in_their_order(host: Host) -> None:
+def test_many_files_are_read_in_their_order(files: _core.Files, tmp_path: Path) -> None:
     names = [f"{number}.txt" for number in range(1100)]
-    host.commit([write(name, name.encode()) for name in names if not name.startswith("7")])
-    heads = host.answer({"kind": "ReadMany", "folder": place(""), "names": names, "limit": 100})["Ok"]
+    for name in names:
+        if not name.startswith("7"):
+            (tmp_path / "data/mailboxes" / name).write_text(name)
+    heads = files.answer({"kind": "ReadMany", "folder": place(""), "names": names, "limit": 100})["Ok"]
     assert len(heads) == len(names)
     for name, head in zip(names, heads, strict=True):
         if name.startswith("7"):
@@ -160,7 +164,7 @@ def test_many_files_are_read_in_their_order(host: Host) -> None:
             assert head == {"Ok": {"bytes": name.encode(), "truncated": False}}
 
 
-def test_listing(host: Host, tmp_path: Path) -> None:
+def test_listing(files: _core.Files, tmp_path: Path) -> None:
     mailboxes = tmp_path / "data/mailboxes"
     (mailboxes / "file").write_text("four")
     (mailboxes / "folder").mkdir()
@@ -168,7 +172,7 @@ def test_listing(host: Host, tmp_path: Path) -> None:
     (mailboxes / "to-file").symlink_to("file")
     with open(os.fsencode(mailboxes) + b"/\xff.txt", "w"):
         pass
-    found = host.answer({"kind": "List", "folder": place(""), "with_meta": True})["Ok"]
+    found = files.answer({"kind": "List", "folder": place(""), "with_meta": True})["Ok"]
     kinds = {entry["name"]: entry["kind"] for entry in found}
     assert kinds == {
         "file": "file",
@@ -178,77 +182,77 @@ def test_listing(host: Host, tmp_path: Path) -> None:
         "\ufffd.txt": "other",
     }
     assert next(entry for entry in found if entry["name"] == "file")["size"] == 4
-    assert kind(host.answer({"kind": "List", "folder": place("missing"), "with_meta": False})) == "not_found"
+    assert kind(files.answer({"kind": "List", "folder": place("missing"), "with_meta": False})) == "not_found"
 
 
-@pytest.mark.parametrize("with_renameat2", [True, False])
-def test_renames(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_renameat2: bool) -> None:
-    if not with_renameat2:
-        monkeypatch.setattr(_files, "_rename_no_replace", lambda *_: errno.ENOSYS)
-
+def test_renames(files: _core.Files, tmp_path: Path) -> None:
     def rename(start: str, end: str, exclusive: bool) -> dict[str, Any]:
-        return host.answer({"kind": "Rename", "from": place(start), "to": place(end), "exclusive": exclusive})
+        return files.answer({"kind": "Rename", "from": place(start), "to": place(end), "exclusive": exclusive})
 
-    host.answer(write("a", b"a"))
-    host.answer(write("b", b"b"))
+    files.answer(write("a", b"a"))
+    files.answer(write("b", b"b"))
     assert kind(rename("a", "b", True)) == "already_exists"
     assert kind(rename("missing", "c", True)) == "not_found"
     assert rename("a", "new/c", True) == {"Ok": None}
     assert rename("b", "new/c", False) == {"Ok": None}
-    assert host.answer(read("new/c")) == {"Ok": b"b"}
+    assert files.answer(read("new/c")) == {"Ok": b"b"}
     assert sorted(os.listdir(tmp_path / "data/mailboxes")) == ["new"]
 
 
-def test_removing(host: Host, tmp_path: Path) -> None:
-    host.answer(write("folder/below/file"))
+def test_removing(files: _core.Files, tmp_path: Path) -> None:
+    files.answer(write("folder/below/file"))
     for path in ("folder", "folder", "no/such"):
-        assert host.answer({"kind": "Remove", "place": place(path)}) == {"Ok": None}
+        assert files.answer({"kind": "Remove", "place": place(path)}) == {"Ok": None}
     assert os.listdir(tmp_path / "data/mailboxes") == []
 
 
-def test_what_is_written_is_synced_before_it_has_its_name(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    done: list[str] = []
-
-    def noted(name: str, call: Any) -> Any:  # noqa: ANN401  (a function of the system)
-        def noting(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
-            done.append(name)
-            return call(*arguments, **named)
-
-        return noting
-
-    monkeypatch.setattr(_files, "_sync_data", noted("sync", _files._sync_data))
-    monkeypatch.setattr(os, "fsync", noted("sync folder", os.fsync))
-    monkeypatch.setattr(os, "rename", noted("rename", os.rename))
-    monkeypatch.setattr(os, "link", noted("link", os.link))
-    host.answer(write("a/b"))
-    assert done[:2] == ["sync", "rename"]
-    assert done.count("sync folder") >= 3, "the file's folder, and those above it that were made"
-    done.clear()
-    host.answer(write("a/c", exclusive=True))
-    assert done == ["sync", "link", "sync folder"]
-    done.clear()
-    host.answer({"kind": "Append", "place": place("a/c"), "bytes": b"x", "private": False})
-    assert done[0] == "sync"
+def test_random(files: _core.Files) -> None:
+    assert len(files.answer({"kind": "Random", "count": 32})["Ok"]) == 32
+    assert kind(files.answer({"kind": "Random", "count": 1025})) == "too_large"
 
 
-def test_a_full_disk_leaves_nothing_behind(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.answer(write("a", b"before"))
+def test_what_is_no_effect_is_refused(files: _core.Files) -> None:
+    for none in (
+        {},
+        {"kind": "MakeTea"},
+        {"kind": "ReadFile"},
+        {"kind": 7},
+        {"ReadFile": {}},
+        {**read("a"), "limit": -1},
+    ):
+        with pytest.raises(azall.ArgumentError):
+            files.answer(none)
+    assert kind(files.answer({"kind": "Http", "method": "GET", "url": "http://x", **HTTP})) == "unsupported"
+    with pytest.raises(azall.ArgumentError):
+        _core.Files("config", "/mailboxes")
 
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr(_files, "_sync_data", full)
-    assert kind(host.answer(write("a", b"after"))) == "storage_full"
-    assert (
-        kind(host.answer({"kind": "Append", "place": place("a"), "bytes": b"more", "private": False})) == "storage_full"
-    )
-    assert (tmp_path / "data/mailboxes/a").read_bytes() == b"before"
-    assert os.listdir(tmp_path / "data/mailboxes") == ["a"]
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="the system does not tell threads here")
+def test_no_threads_are_left_idle(tmp_path: Path) -> None:
+    with azall.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
+        inbox = tmp_path / "data/mailboxes/ada@localhost" / time.strftime("%Y-%m-%d") / "inbox"
+        inbox.mkdir(parents=True)
+        for number in range(200):
+            (inbox / f"{number:012x}.txt").write_text(f"From: eve@x\nSubject: {number}\nStatus: new\n\n---\nx")
+        before = len(os.listdir("/proc/self/task"))
+        with mailbox.watch(unread=True) as watch:
+            assert len([watch.wait(1) for _ in range(200)]) == 200
+            # The watch itself has one; what its operation has read, it has read.
+            until(lambda: len(os.listdir("/proc/self/task")) <= before + 1)
+        until(lambda: len(os.listdir("/proc/self/task")) <= before)
 
 
-def test_random(host: Host) -> None:
-    assert len(host.answer({"kind": "Random", "count": 32})["Ok"]) == 32
-    assert kind(host.answer({"kind": "Random", "count": 1025})) == "too_large"
+def test_a_process_that_was_forked_reads_as_well(files: _core.Files, tmp_path: Path) -> None:
+    names = [f"{number}.txt" for number in range(300)]
+    for name in names:
+        (tmp_path / "data/mailboxes" / name).write_text(name)
+    effect = {"kind": "ReadMany", "folder": place(""), "names": names, "limit": 100}
+    expected = files.answer(effect)
+    if (child := os.fork()) == 0:
+        # Whatever happens here must not come back into the tests.
+        signal.alarm(20)
+        os._exit(0 if files.answer(effect) == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_facts_are_those_that_the_reference_hashes(host: Host) -> None:
@@ -270,7 +274,7 @@ def test_facts_are_those_that_the_reference_hashes(host: Host) -> None:
 
 
 def script(host: Host, code: str, *arguments: str, timeout_ms: int = 10_000, limit: int = 1000) -> dict[str, Any]:
-    host.answer(write("tool.py", code.encode()))
+    host.files.answer(write("tool.py", code.encode()))
     effect = {"kind": "RunScript", "script": place("tool.py"), "args": list(arguments)}
     return host.answer({**effect, "timeout_ms": timeout_ms, "output_limit": limit})
 

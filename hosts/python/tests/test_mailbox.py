@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import datetime
 import os
 import pickle
@@ -191,6 +193,13 @@ def test_hostile_messages_are_data(mailbox: azall.Mailbox, tmp_path: Path) -> No
     os.mkfifo(inbox / "pipe.txt")
     listed = mailbox.inbox()
     assert {"link.txt", "pipe.txt"} <= {os.path.basename(item.path) for item in listed.damaged}
+    assert "root:" not in repr(listed)
+
+    async def by_asyncio() -> azall.Inbox:
+        async with await azall.aio.Mailbox.open(tmp_path) as other:
+            return await other.inbox(offline=True)
+
+    assert asyncio.run(by_asyncio()) == mailbox.inbox(offline=True)
     message = mailbox.read("escape")
     assert message.verdict is Verdict.UNSIGNED
     named = mailbox.read("attached").attachments
@@ -201,6 +210,26 @@ def test_hostile_messages_are_data(mailbox: azall.Mailbox, tmp_path: Path) -> No
             attachment.read_bytes()
         with pytest.raises(FileNotFoundError):
             attachment.save(tmp_path)
+
+
+def test_summaries_are_what_the_document_says(mailbox: azall.Mailbox) -> None:
+    for number in range(5):
+        mailbox.send("ada@localhost", f"number {number}", "text", attachments={"a.txt": b"a"} if number % 2 else {})
+    listed = mailbox.inbox()
+    document = mailbox.command("inbox", {"offline": True})
+    assert [message.subject for message in listed] == [row["subject"] for row in document["messages"]]
+    for message, row in zip(listed, document["messages"], strict=True):
+        row = {"from_": row.pop("from"), **row, "attachments": tuple(row["attachments"])}
+        assert dataclasses.asdict(message) == row
+        assert message == azall.Summary(
+            **{**row, "folder": Folder.INBOX, "verdict": Verdict.VALID, "peer": message.peer}
+        )
+        assert (message.folder, message.verdict, type(message.misaddressed)) == (Folder.INBOX, Verdict.VALID, bool)
+        assert type(message) is azall.Summary
+        assert pickle.loads(pickle.dumps(message)) == message
+        assert hash(message) == hash(dataclasses.replace(message))
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            message.subject = "another"  # type: ignore[misc]
 
 
 def test_errors(mailbox: azall.Mailbox, tmp_path: Path) -> None:

@@ -379,3 +379,23 @@ def test_a_damaged_record_is_as_good_as_none(pair: Pair) -> None:
     (folder / "other.json").symlink_to("/etc/passwd")
     assert azall.Service(bob, handler=lambda _: "x").run_once() == 1
     assert answers(ada) == {asked[0]: ["x"]}
+
+
+def test_names_that_a_mailbox_never_has_are_passed_over(pair: Pair, tmp_path: Path) -> None:
+    ada, bob = pair
+    service = azall.Service(bob, handler=lambda _: "x")
+    bobs = tmp_path / "data/mailboxes/bob@localhost"
+    (bobs / "services/default/aside").mkdir(parents=True)
+    (bobs / "services/default/a:b.json").write_text("{}")
+    (bobs / "services/default/aside/a\nb.json").write_text("{}")
+    (bobs / "2999:01/outbox").mkdir(parents=True)
+    (bobs / "2999:01/outbox/a:b.txt").write_text("In-Reply-To: x\n\n---\n")
+    asked = ask(ada)
+    assert service.run_once() == 1
+    assert list(answers(ada)) == asked
+    assert service.aside() == ()
+    journal = service._journal(bob)
+    assert journal.was_sent({"id": "x", "day": "2999", "reply": None}) is False  # type: ignore[typeddict-item]
+    for outside in ("../../x", "a/../../x", "/etc/passwd", ""):
+        with pytest.raises(azall.NotFoundError):
+            service.retry(outside)
