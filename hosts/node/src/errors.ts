@@ -1,7 +1,9 @@
 // What the package throws.
 
+import type { AzallError as Thrown } from '../types/core.js';
+
 /** A failure: a word for programs (`code`), a sentence for people, and the exit code that the command line gives for it. */
-export class AzallError extends Error {
+export class AzallError extends Error implements Thrown {
   override readonly name = 'AzallError';
 
   constructor(

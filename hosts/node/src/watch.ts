@@ -1,7 +1,7 @@
 // Messages as they arrive.
 
+import type { InboxListing, MessageRow } from '../types/core.js';
 import type { Mailbox } from './mailbox.js';
-import type { InboxListing, MessageRow } from './types.js';
 
 export interface WatchOptions {
   /** Ends the watch, quietly. */
@@ -50,7 +50,7 @@ export async function* watch(
 }
 
 async function listen(mailbox: Mailbox, interval: number | undefined, signal: AbortSignal, bell: Bell): Promise<void> {
-  await mailbox.run({ command: 'daemon', arguments: { interval } }, { signal, onEvent: () => bell.ring() });
+  await mailbox.run({ command: 'daemon', arguments: { interval: interval ?? null } }, { signal, onEvent: () => bell.ring() });
 }
 
 /** The rows of the inbox that were not given yet. */
