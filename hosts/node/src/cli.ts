@@ -3,6 +3,7 @@
 
 import path from 'node:path';
 import process from 'node:process';
+import { isatty } from 'node:tty';
 
 import type { CommandLine, Ending, Input, Op, Source } from '../types/core.js';
 import { writeArchive } from './archive.js';
@@ -39,21 +40,21 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 function mannerOf(line: CommandLine): Manner {
-  const colorful = !line.noColor && !process.env['NO_COLOR'];
+  const colorful = !line.noColor && !process.env.NO_COLOR;
   return {
     json: line.json,
     verbose: line.verbose,
-    color: colorful && process.stdout.isTTY === true,
-    colorOfNotices: colorful && process.stderr.isTTY === true,
+    color: colorful && isatty(process.stdout.fd),
+    colorOfNotices: colorful && isatty(process.stderr.fd),
   };
 }
 
 async function runLine(line: CommandLine, manner: Manner): Promise<number> {
-  const file = path.resolve(line.configPath(process.env['AGENTAZALL_CONFIG'], process.env['AGENTAZALL_ROOT']));
+  const file = path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
   const inputs: (Input | null)[] = [];
   for (const source of line.sources()) inputs.push(await readInput(source));
   const options: DriveOptions = { signal: onSignals(), onEvent: (event) => tell(event, manner) };
-  const opened = await openConfig(file, process.env['AGENTAZALL_AGENT'], options);
+  const opened = await openConfig(file, process.env.AGENTAZALL_AGENT, options);
   const started = line.start(inputs, opened.config);
   if (started.ending) return leave(started.ending);
   const done = await runCommand(started.op, opened.roots, options);
@@ -73,7 +74,7 @@ function onSignals(): AbortSignal {
 }
 
 async function readInput(source: Source): Promise<Input | null> {
-  if (source.from === 'stdin-if-piped' && process.stdin.isTTY === true) return null;
+  if (source.from === 'stdin-if-piped' && isatty(process.stdin.fd)) return null;
   const name = source.path ?? '-';
   try {
     return { name, bytes: await readSource(source) };

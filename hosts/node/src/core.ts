@@ -25,7 +25,7 @@ function wasmPath(): string {
 export let coreKind: 'native' | 'wasm';
 
 async function load(): Promise<Core> {
-  const wanted = process.env['AZALL_CORE'] ?? '';
+  const wanted = process.env.AZALL_CORE ?? '';
   if (!['', 'native', 'wasm'].includes(wanted)) {
     throw new AzallError('usage', `AZALL_CORE is native or wasm, not ${JSON.stringify(wanted)}`, 2);
   }

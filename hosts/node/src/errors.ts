@@ -11,7 +11,7 @@ export class AzallError extends Error implements Thrown {
     readonly code: string,
     message: string,
     /** 1 failed, 2 usage, 3 refused by policy. */
-    readonly exitCode: number = 1,
+    readonly exitCode = 1,
     options?: ErrorOptions,
   ) {
     super(message, options);

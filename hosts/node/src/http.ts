@@ -54,7 +54,7 @@ async function readBody(answer: Response, limit: number): Promise<Uint8Array> {
   }
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const reader = answer.body?.getReader();
+  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = answer.body?.getReader();
   for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
     length += read.value.length;
     if (length > limit) {

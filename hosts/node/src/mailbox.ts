@@ -122,7 +122,7 @@ export class Mailbox implements AsyncDisposable {
   static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
     options.signal?.throwIfAborted();
     const file = await configFile(where);
-    const agent = options.agent ?? process.env['AGENTAZALL_AGENT'];
+    const agent = options.agent ?? process.env.AGENTAZALL_AGENT;
     // The signal is this call's alone.
     const { signal, create: wanted, ...kept } = options;
     const manner: Manner = { ...kept, ...(agent === undefined ? {} : { agent }) };
@@ -239,7 +239,8 @@ export class Mailbox implements AsyncDisposable {
     this.closing.abort(new AzallError('cancelled', 'the mailbox was closed'));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    return Promise.resolve();
   }
 }

@@ -22,7 +22,7 @@ export async function configFile(given: string | undefined): Promise<string> {
   const { line } = core.CommandLine.parse(['address']);
   if (line === undefined) throw new AzallError('host', 'the core does not know its own command line');
   if (given === undefined) {
-    return path.resolve(line.configPath(process.env['AGENTAZALL_CONFIG'], process.env['AGENTAZALL_ROOT']));
+    return path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
   }
   const isFile = given.endsWith('.json') && !(await isFolder(given));
   return path.resolve(isFile ? given : line.configPath(undefined, given));
@@ -51,8 +51,7 @@ export async function create(
   manner: Manner,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const flags = Object.entries({ agent, identity }).filter(([, value]) => value !== undefined);
-  const words = flags.map(([name, value]) => `--${name}=${value}`);
+  const words = Object.entries({ agent, identity }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]));
   const parsed = inCore(() => core.CommandLine.parse(['quickstart', ...words]));
   const started = parsed.line === undefined ? parsed : inCore(() => parsed.line.start([], opened.config));
   if (started.ending !== undefined) throw new AzallError('usage', started.ending.text.trim(), 2);
@@ -75,14 +74,14 @@ async function runOp<N extends CommandName>(
   { onEvent, graceMs }: Manner,
   signal: AbortSignal | undefined,
 ): Promise<DoneStep<N>> {
-  let isWhole = true;
+  let givenUp = 0;
   const onGiveUp = () => {
-    isWhole = false;
+    givenUp += 1;
   };
   try {
     const op = inCore(start);
     const done = await runCommand(op, opened.roots, { onEvent, signal, graceMs, onGiveUp });
-    if (!isWhole) signal?.throwIfAborted();
+    if (givenUp > 0) signal?.throwIfAborted();
     return done;
   } catch (thrown) {
     throw abortedOr(thrown, signal);

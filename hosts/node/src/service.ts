@@ -15,6 +15,7 @@ import type { Message, MessageRow } from './types.js';
 import { words } from './system.js';
 
 /** What a handler gives: a text, a text with files, or nothing where there is nothing to answer. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler without a return gives just that
 export type Answer = string | { body: string; attachments?: readonly { name: string; bytes: Uint8Array }[] } | null | undefined | void;
 
 /** What a handler is told beside the message. */
