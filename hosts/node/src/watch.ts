@@ -27,7 +27,8 @@ export async function* watch(
 ): AsyncGenerator<MessageRow, void, undefined> {
   const leave = new AbortController();
   const stop = AbortSignal.any([closed, leave.signal, ...(signal === undefined ? [] : [signal])]);
-  if (stop.aborted) return;
+  const isGoing = () => !stop.aborted;
+  if (!isGoing()) return;
   const bell = new Bell(stop);
   const look = setInterval(() => bell.ring(), lookMs(interval));
   const inbox = new Inbox(mailbox);
@@ -35,11 +36,11 @@ export async function* watch(
   try {
     const first = await inbox.begin(unread);
     daemon = runDaemon(mailbox, interval, stop, bell);
-    yield* whileGoing(stop, first);
-    while (await bell.rung()) yield* whileGoing(stop, await inbox.news());
+    yield* whileGoing(isGoing, first);
+    while (await bell.rung()) yield* whileGoing(isGoing, await inbox.news());
   } catch (thrown) {
     // A mailbox that was closed refuses to be looked at.
-    if (!stop.aborted) throw thrown;
+    if (isGoing()) throw thrown;
   } finally {
     clearInterval(look);
     leave.abort();
@@ -52,10 +53,10 @@ function lookMs(interval: number | undefined): number {
   return interval === undefined ? LOOK_MS : Math.min(Math.max(interval, 1) * 1_000, LOOK_MS);
 }
 
-/** Gives rows until the signal is aborted. */
-function* whileGoing(stop: AbortSignal, rows: readonly MessageRow[]): Generator<MessageRow, void, undefined> {
+/** Gives rows until the watch is to end. */
+function* whileGoing(isGoing: () => boolean, rows: readonly MessageRow[]): Generator<MessageRow, void, undefined> {
   for (const row of rows) {
-    if (stop.aborted) return;
+    if (!isGoing()) return;
     yield row;
   }
 }
