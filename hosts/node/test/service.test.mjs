@@ -175,15 +175,28 @@ test('a message that an earlier run had taken and not read is answered once, tho
   for (const subject of ['one', 'two', 'three']) await ada.send({ to: 'bob@localhost', subject, body: 'x' });
   for (const { id, day } of (await bob.inbox()).messages) ticket(root, { id, day, state: 'taken', attempts: 1 });
   const handled = [];
-  const handler = async ({ subject }) => {
+  let listed = false;
+  // What is not read yet is listed before the first of them is read, and told after the last of them is done with.
+  const { inbox, read } = Mailbox.prototype;
+  bob.inbox = async (options) => {
+    const listing = await inbox.call(bob, options);
+    if (options.unread !== true) return listing;
+    listed = listing.messages.length === 3;
+    await until(() => fs.readdirSync(ticket(root)).every((name) => name.startsWith('lock-')), 'all are done with');
+    await ada.send({ to: 'bob@localhost', subject: 'last', body: 'x' });
+    return listing;
+  };
+  bob.read = async (...of) => {
+    await until(() => listed, 'the unread messages are listed');
+    return read.apply(bob, of);
+  };
+  const handler = ({ subject }) => {
     handled.push(subject);
-    // Long enough for the watch to list what is not read yet.
-    await new Promise((resolve) => setTimeout(resolve, 100));
     return 'answer';
   };
-  await serveUntil(bob, handler, {}, async () => (await answersOf(ada)).length >= 3, 'three answers');
-  assert.deepEqual(handled.toSorted(), ['one', 'three', 'two']);
-  assert.equal((await answersOf(ada)).length, 3);
+  await serveUntil(bob, handler, { concurrency: 3 }, () => handled.includes('last'), 'the last of all');
+  assert.deepEqual(handled, [...new Set(handled)]);
+  assert.equal(handled.length, 4);
 });
 
 test('being told to stop is no failure of a message', async () => {
