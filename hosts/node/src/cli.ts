@@ -27,6 +27,8 @@ interface Manner {
 
 /** Runs one command line (without the program's name) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that goes away while lines are told has nothing to complain about; what is printed at the end tells its own failures.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const parsed = core.CommandLine.parse(argv);
   if (parsed.ending) return leave(parsed.ending);
   const manner = mannerOf(parsed.line);
@@ -115,7 +117,6 @@ async function finish(op: Op, manner: Manner): Promise<number> {
 function print(stream: NodeJS.WriteStream, text: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const isGone = (error: NodeJS.ErrnoException) => error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED';
-    stream.once('error', () => {});
     stream.write(text, (error) => resolve(error && !isGone(error) ? words(error) : undefined));
   });
 }

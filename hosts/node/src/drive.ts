@@ -68,9 +68,11 @@ export async function drive<N extends CommandName>(
 ): Promise<OpenedStep | DoneStep<N>> {
   const loop = new Loop(op, handlers, options);
   try {
-    return await loop.run();
+    const last = await loop.run();
+    if (loop.failure !== undefined) throw loop.failure.reason;
+    return last;
   } catch (thrown) {
-    throw fromCore(thrown);
+    throw loop.failure === undefined ? fromCore(thrown) : loop.failure.reason;
   } finally {
     loop.end();
   }
@@ -92,6 +94,8 @@ class Loop<N extends CommandName> {
   /** Aborted when nobody waits for any answer any more. */
   private readonly over = new AbortController();
   private giveUpAt: number | undefined;
+  /** What the owner of the operation failed with when it was told an event. */
+  failure: { reason: unknown } | undefined;
   private wake: () => void = () => {};
   private readonly onAbort = () => this.wake();
   private readonly now: () => Now;
@@ -107,7 +111,7 @@ class Loop<N extends CommandName> {
 
   async run(): Promise<OpenedStep | DoneStep<N>> {
     for (;;) {
-      if (this.options.signal?.aborted && this.giveUpAt === undefined) {
+      if (this.isToStop() && this.giveUpAt === undefined) {
         this.giveUpAt = performance.now() + (this.options.graceMs ?? GRACE_MS);
         this.op.cancel();
       }
@@ -129,8 +133,21 @@ class Loop<N extends CommandName> {
     for (;;) {
       const step = this.op.poll(this.now());
       if (step.step === 'effect') this.start(step.id, step.effect);
-      else if (step.step === 'event') this.options.onEvent?.({ level: step.level, text: step.text });
+      else if (step.step === 'event') this.tell({ level: step.level, text: step.text });
       else return step;
+    }
+  }
+
+  private isToStop(): boolean {
+    return this.options.signal?.aborted === true || this.failure !== undefined;
+  }
+
+  /** An owner that fails is told so in the end: first the operation stops where it leaves nothing locked. */
+  private tell(event: Event): void {
+    try {
+      this.options.onEvent?.(event);
+    } catch (reason) {
+      this.failure ??= { reason };
     }
   }
 
@@ -179,7 +196,7 @@ class Loop<N extends CommandName> {
 
   /** Waits for an answer, the deadline, the wish to stop unless it was obeyed already, or the end of the grace. */
   private wait(until: number | null): Promise<void> {
-    if (this.answered.length > 0 || (this.options.signal?.aborted && this.giveUpAt === undefined)) return Promise.resolve();
+    if (this.answered.length > 0 || (this.isToStop() && this.giveUpAt === undefined)) return Promise.resolve();
     let ms = until === null ? LONGEST_WAIT_MS : Math.min(Math.max(until - this.now().unix_ms, 0), LONGEST_WAIT_MS);
     if (this.giveUpAt !== undefined && this.slow.size > 0) ms = Math.min(ms, Math.max(this.giveUpAt - performance.now(), 0));
     return new Promise((resolve) => {

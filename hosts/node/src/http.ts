@@ -13,6 +13,7 @@ export function httpHandler(userAgent: string): (effect: EffectOf<'Http'>, over:
     const timer = setTimeout(() => limit.abort(), effect.timeout_ms);
     const stop = () => limit.abort();
     over.addEventListener('abort', stop);
+    if (over.aborted) stop();
     try {
       return await call(url, effect, userAgent, limit.signal);
     } catch (error) {
