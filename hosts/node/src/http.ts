@@ -38,7 +38,7 @@ function parse(text: string): URL {
 async function call(url: URL, effect: EffectOf<'Http'>, userAgent: string, signal: AbortSignal): Promise<HttpAnswer> {
   const headers = new Headers(effect.headers);
   if (!headers.has('user-agent')) headers.set('user-agent', userAgent);
-  // What is counted is what was sent: nothing is unpacked on the way.
+  // Nothing is to be unpacked on the way. Where a server packs it all the same, what comes out is counted.
   if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity');
   // Without a body a POST still says that its length is 0: not every server takes it otherwise.
   const hasBody = effect.body.length > 0 || ['POST', 'PUT', 'PATCH'].includes(effect.method);

@@ -66,7 +66,7 @@ before(() => {
 test('the tarball is small, has all that it needs and nothing else', () => {
   assert.ok(packed.size < 6_000_000, `${packed.size} bytes`);
   const names = packed.files.map(({ path: name }) => name);
-  for (const needed of ['bin/azall.js', 'dist/index.js', 'dist/index.d.ts', 'types/core.d.ts', 'README.md', 'package.json']) {
+  for (const needed of ['bin/azall.js', 'dist/index.js', 'dist/index.d.ts', 'types/core.d.ts', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json']) {
     assert.ok(names.includes(needed), needed);
   }
   assert.ok(names.some((name) => /^native\/azall\..*\.node$/.test(name) || name === 'wasm/azall.js'), 'a core');
