@@ -25,7 +25,7 @@ export class Disk {
   }
 
   /** What a file holds; nothing when it is not there. */
-  async read(name: string, limit: number): Promise<Uint8Array | undefined> {
+  read(name: string, limit: number): Promise<Uint8Array | undefined> {
     return this.unless('not_found', name, () => this.handlers.ReadFile({ place: this.place(name), limit }, never));
   }
 
@@ -35,10 +35,12 @@ export class Disk {
     await this.told(name, () => this.handlers.WriteAtomic(effect, never));
   }
 
+  /** Gives a file another name, whose file is replaced. */
   async rename(name: string, to: string): Promise<void> {
     await this.told(name, () => this.handlers.Rename({ from: this.place(name), to: this.place(to), exclusive: false }, never));
   }
 
+  /** Removes a file; one that is not there is no error. */
   async remove(name: string): Promise<void> {
     await this.told(name, () => this.handlers.Remove({ place: this.place(name) }, never));
   }
@@ -69,7 +71,8 @@ export class Disk {
     }
   }
 
-  private async unless<T>(kind: EffectError['kind'], name: string, handle: () => T | Promise<T>): Promise<T | undefined> {
+  /** What a handler gives; nothing where it fails in this way. */
+  private unless<T>(kind: EffectError['kind'], name: string, handle: () => T | Promise<T>): Promise<T | undefined> {
     return this.told(name, async () => {
       try {
         return await handle();

@@ -4,9 +4,10 @@
 // - It gets one answer. The answer is on the disk, in its ticket, before it is sent; after a crash the service looks among its own
 //   messages for an answer to that message before it sends the ticket's. So there is never a second one, as long as nobody removes
 //   messages from the outbox meanwhile.
-// - The handler runs at least once for each message, and once only unless it fails or the process ends while it runs.
+// - The handler runs at least once for each message, and once only unless it fails, or the process ends or is told to stop while it runs.
 // - A message whose handler fails (or ends the process) more often than `retries` says is put aside, with the reason, and stays in
-//   the inbox; no other message waits for it.
+//   the inbox; no other message waits for it. What was worked on when the process ended is tried by itself first, so that a message is
+//   not blamed for its neighbour.
 
 import type { MessageRow, ReadMessage } from '../types/core.js';
 import { AzallError } from './errors.js';

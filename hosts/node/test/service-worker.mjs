@@ -23,16 +23,15 @@ Mailbox.prototype.reply = async function (...of) {
   return sent;
 };
 
-/** How many messages are worked on. */
-let running = 0;
+/** How many messages were begun with. */
+let begun = 0;
 
 const handler = async ({ subject }) => {
-  running += 1;
+  begun += 1;
   if (how === 'handler') end();
-  // Two are worked on beside each other before one of them takes the process down.
-  while (how === 'both' && running < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+  // Two are worked on beside each other, and neither comes to its end, before one of them takes the process down.
+  while (how === 'both' && (begun < 2 || subject !== 'bomb')) await new Promise((resolve) => setTimeout(resolve, 10));
   if (['both', 'bomb'].includes(how) && subject === 'bomb') end();
-  running -= 1;
   return 'answered';
 };
 // A process that is killed while it works on a message has begun it once more.
