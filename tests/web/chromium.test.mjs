@@ -77,6 +77,7 @@ test('the slim build in Chromium', async () => {
 });
 
 test('a command in a worker', async () => {
+  /* global location, Worker -- this runs in the page */
   const run = () => {
     const source = `
       import init, { Op, version } from '${location.origin}/pkg-web/azall.js';

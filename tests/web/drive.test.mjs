@@ -25,7 +25,7 @@ class Files {
     this.turns = 0;
     this.answer = async (effect) => {
       this.turns += 1;
-      for (let turn = 0; turn < this.turns % 3; turn += 1) await null;
+      for (let turn = 0; turn < this.turns % 3; turn += 1) await Promise.resolve();
       return this.now(effect);
     };
     this.tell = ({ level, text }) => this.events.push([level, text]);

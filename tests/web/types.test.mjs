@@ -6,19 +6,24 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 
-import { installed, packages, root } from './builds.mjs';
+import { installed, packages, readAll, root, transcriptsFolder } from './builds.mjs';
 
 const read = (name) => fs.readFileSync(path.join(root, name), 'utf8');
 
-test('a program compiles with the types of each package', (context) => {
+/** A folder with the packages beside it, as an application has them. */
+function application(context) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'azall-types-'));
   context.after(() => fs.rmSync(folder, { recursive: true }));
   fs.mkdirSync(path.join(folder, 'node_modules'));
   for (const name of ['web', 'slim', 'node']) {
     fs.symlinkSync(path.join(packages, `pkg-${name}`), path.join(folder, 'node_modules', `azall-wasm-${name}`));
   }
-  fs.copyFileSync(path.join(root, 'tests/web/consumer.ts'), path.join(folder, 'consumer.ts'));
   fs.writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
+  return folder;
+}
+
+/** Has the compiler look at a program in a folder. */
+function compile(folder, program) {
   const options = {
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -33,9 +38,38 @@ test('a program compiles with the types of each package', (context) => {
     typeRoots: [path.join(installed, '@types')],
     types: ['node'],
   };
-  fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['consumer.ts'] }));
+  fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: [program] }));
   const tsc = spawnSync(path.join(installed, '.bin/tsc'), ['--project', folder], { encoding: 'utf8' });
   assert.equal(tsc.status, 0, tsc.stdout + tsc.stderr);
+}
+
+test('a program compiles with the types of each package', (context) => {
+  const folder = application(context);
+  fs.copyFileSync(path.join(root, 'tests/web/consumer.ts'), path.join(folder, 'consumer.ts'));
+  compile(folder, 'consumer.ts');
+});
+
+/** What was recorded as a literal of a program: bytes are any bytes. */
+const literal = (recorded) => JSON.stringify(recorded).replace(/\{"\$bytes":"[^"]*"\}/g, 'new Uint8Array()');
+
+/** A declaration that compiles if what was recorded is of a type. */
+const declared = (name, type, recorded) => `export const ${name}: ${type} = ${literal(recorded)};`;
+
+test('commands, steps and answers that were recorded of the core are of the types', (context) => {
+  const lines = ["import type { Answer, CommandOf, Step } from 'azall-wasm-node';"];
+  for (const [index, { command, opening, running }] of Object.values(readAll(transcriptsFolder)).entries()) {
+    const name = `'${command.command}'`;
+    const entries = [...opening, ...running];
+    lines.push(
+      declared(`command${index}`, `CommandOf<${name}>`, command),
+      declared(`steps${index}`, `Step<${name}>[]`, entries.flatMap(({ step }) => step ?? [])),
+      declared(`answers${index}`, 'Answer[]', entries.flatMap(({ answer }) => answer ?? [])),
+    );
+  }
+  assert.ok(lines.length > 50, `${lines.length}`);
+  const folder = application(context);
+  fs.writeFileSync(path.join(folder, 'recorded.ts'), lines.join('\n'));
+  compile(folder, 'recorded.ts');
 });
 
 const types = Object.fromEntries(

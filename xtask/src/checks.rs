@@ -28,11 +28,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let start = Instant::now();
     let mut checks = Checks::default();
     rust_checks(workspace, &mut checks);
+    let web = WebBuild::make(workspace);
     match Environment::ensure(workspace) {
-        Ok(environment) => python_checks(workspace, &environment, &mut checks),
+        Ok(environment) => python_checks(workspace, &environment, web.is_ok(), &mut checks),
         Err(error) => checks.could_not("Python environment", &error.to_string()),
     }
-    if let Err(error) = web_checks(workspace, &mut checks) {
+    if let Err(error) = web.and_then(|web| web_checks(workspace, &web, &mut checks)) {
         checks.could_not("JavaScript packages", &error.to_string());
     }
     Ok(checks.summarize(start.elapsed()))
@@ -42,7 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
 pub(crate) fn run_web(workspace: &Workspace) -> Result<ExitCode> {
     let start = Instant::now();
     let mut checks = Checks::default();
-    web_checks(workspace, &mut checks)?;
+    web_checks(workspace, &WebBuild::make(workspace)?, &mut checks)?;
     Ok(checks.summarize(start.elapsed()))
 }
 
@@ -67,7 +68,22 @@ fn rust_checks(workspace: &Workspace, checks: &mut Checks) {
     checks.step("fuzz corpora", workspace.cargo(corpora), tests, MEND_CARGO);
 }
 
-fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut Checks) {
+/// What made the JavaScript packages, which are made now.
+struct WebBuild {
+    toolchain: Toolchain,
+    tools: Tools,
+}
+
+impl WebBuild {
+    /// Makes the packages, if they are not as they would be made now.
+    fn make(workspace: &Workspace) -> Result<Self> {
+        let made = Self { toolchain: Toolchain::ensure()?, tools: Tools::ensure(workspace)? };
+        packages::build_all(workspace, &made.toolchain, &made.tools)?;
+        Ok(made)
+    }
+}
+
+fn python_checks(workspace: &Workspace, environment: &Environment, has_packages: bool, checks: &mut Checks) {
     let none: Count = |_| Counts::default();
     let folders = [
         ("interop", workspace.interop()),
@@ -97,8 +113,8 @@ fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut 
     checks.step("interop", pytest(&workspace.interop()), Counts::of_pytest, MEND_SETUP);
     let module = build_wasm(workspace, checks);
     let languages = Languages { workspace, environment };
-    let has_packages = checks.done("JavaScript packages", wasm::run_packages(workspace));
     let ready = languages.build(has_packages, checks);
+    let is_whole = module.is_some();
     match module {
         Some(module) => {
             let mut scenarios = languages.with(ready, pytest(&workspace.scenarios()));
@@ -108,7 +124,7 @@ fn python_checks(workspace: &Workspace, environment: &Environment, checks: &mut 
         None => checks.could_not("scenarios", "there is no azall.wasm to test, or nothing to run it"),
     }
     languages.test_each(ready, checks);
-    languages.test_together(ready, checks);
+    languages.test_together(ready, is_whole, checks);
 }
 
 /// `azall.wasm`, and the sandbox to run it in.
@@ -136,11 +152,8 @@ fn build_wasm(workspace: &Workspace, checks: &mut Checks) -> Option<PathBuf> {
 }
 
 /// The JavaScript packages, in Node and in Chromium.
-fn web_checks(workspace: &Workspace, checks: &mut Checks) -> Result<()> {
-    let toolchain = Toolchain::ensure()?;
-    let tools = Tools::ensure(workspace)?;
-    packages::build_all(workspace, &toolchain, &tools)?;
-    let mut build = toolchain.cargo(workspace, "test", WASI);
+fn web_checks(workspace: &Workspace, web: &WebBuild, checks: &mut Checks) -> Result<()> {
+    let mut build = web.toolchain.cargo(workspace, "test", WASI);
     build.args(["--package", "azall-core", "--test", "vectors", "--no-run"]);
     let built = checks.output("build the vectors for WASI", build, |_| Counts::default(), MEND_CARGO);
     let mut node = node::node()?;
@@ -151,7 +164,7 @@ fn web_checks(workspace: &Workspace, checks: &mut Checks) -> Result<()> {
         .env("AZALL_WASM", workspace.azall_wasm())
         .env("AZALL_WASI_VECTORS", built.as_deref().and_then(executable).unwrap_or_default())
         .env("AZALL_WASM_PACKAGES", packages::folder(workspace, ""))
-        .env("AZALL_NODE_MODULES", tools.modules.folder())
+        .env("AZALL_NODE_MODULES", web.tools.modules.folder())
         .env("AZALL_CHROMIUM", node::chromium()?)
         .env("NODE_NO_WARNINGS", "1");
     checks.step("JavaScript packages", node, Counts::of_node_test, MEND_SETUP);

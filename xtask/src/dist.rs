@@ -22,18 +22,23 @@ const MEND_MATURIN: &str = "run `cargo xtask setup`, and see maturin's message a
 /// Files that go into the native archive beside the programs.
 const PAPERS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
-/// Builds everything.
+/// Builds everything and packs it.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    wasm::run(workspace)?;
+    node_package::ready(workspace)?;
+    pack(workspace)
+}
+
+/// Packs everything. But for the wheel it is built already.
+pub(crate) fn pack(workspace: &Workspace) -> Result<()> {
     let dist = folder(workspace);
     if dist.exists() {
         fs::remove_dir_all(&dist).map_err(Error::file("empty", &dist))?;
     }
     fs::create_dir_all(&dist).map_err(Error::file("make", &dist))?;
-    wasm::run(workspace)?;
     native_archive(workspace, &dist)?;
     copy(&workspace.azall_wasm(), &dist.join("azall.wasm"))?;
     python_packages(workspace, &dist)?;
-    node_package::ready(workspace)?;
     node_package::pack(workspace, &dist)?;
     for name in ["pkg-web", "pkg-slim"] {
         node_package::pack_folder(&packages::folder(workspace, name), &dist)?;

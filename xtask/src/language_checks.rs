@@ -79,14 +79,16 @@ impl Languages<'_> {
             checks.step("Python package", pytest, Counts::of_pytest, MEND_SETUP);
         }
         if ready.node {
+            let eslint = node_package::npm(workspace, ["run", "--silent", "lint"]);
+            checks.step("eslint", eslint, |_| Counts::default(), MEND_SETUP);
             let test = self
                 .with(ready, node_package::npm(workspace, ["run", "--silent", "test", "--", "--test-reporter=spec"]));
             checks.step("Node package", test, Counts::of_node_test, MEND_SETUP);
         }
     }
 
-    /// Both packages by one contract, on one mailbox, and as they are installed.
-    pub(crate) fn test_together(&self, ready: Ready, checks: &mut Checks) {
+    /// Both packages by one contract, on one mailbox, and as they are installed. `is_whole`: whether the programs are built too.
+    pub(crate) fn test_together(&self, ready: Ready, is_whole: bool, checks: &mut Checks) {
         if !(ready.python && ready.node) {
             checks.could_not("packages", "not both of them are there");
             return;
@@ -100,7 +102,9 @@ impl Languages<'_> {
         };
         let together = pytest(&["test_contract.py", "test_one_mailbox.py"]);
         checks.step("packages", together, Counts::of_pytest, MEND_SETUP);
-        if checks.done("dist", dist::run(workspace)) {
+        if !is_whole {
+            checks.could_not("installed", "not everything that people install is built");
+        } else if checks.done("dist", dist::pack(workspace)) {
             let mut installed = pytest(&["test_dist.py"]);
             installed.env("AZALL_DIST", dist::folder(workspace));
             checks.step("installed", installed, Counts::of_pytest, MEND_SETUP);

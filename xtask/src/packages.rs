@@ -43,14 +43,24 @@ const PACKAGES: [Package; 3] = [
     Package {
         name: "pkg-web",
         features: "whole",
-        types: &["verify", "protocol", "effects", "commands", "outcomes", "operation", "load"],
+        types: &["verify", "protocol", "effects", "commands", "outcomes", "operation", "memory", "load"],
         loads_itself: false,
     },
     Package { name: "pkg-slim", features: "", types: &["verify", "load"], loads_itself: false },
     Package {
         name: "pkg-node",
         features: "cli",
-        types: &["verify", "protocol", "effects", "commands", "outcomes", "operation", "command-line"],
+        types: &[
+            "verify",
+            "protocol",
+            "effects",
+            "commands",
+            "outcomes",
+            "operation",
+            "memory",
+            "command-line",
+            "command-line-memory",
+        ],
         loads_itself: true,
     },
 ];

@@ -46,7 +46,6 @@ export class CommandLine {
     inputs: readonly (Input | null)[],
     config: Config,
   ): { op: Op; ending?: undefined } | { op?: undefined; ending: Ending };
-  free(): void;
 }
 
 export interface Op<N extends CommandName = CommandName> {

@@ -45,13 +45,13 @@ export interface CommandArguments {
       | { read: { name: string } }
       | { promote: { name: string } }
       | { delete: { name: string } }
-      | { run: { name: string; args: string[] } };
+      | { run: { name: string; args: readonly string[] } };
   };
   filter: {
-    changes?: (
+    changes?: readonly (
       | { mode: 'blacklist' | 'whitelist' | 'off' }
-      | { add: [list: 'blacklist' | 'whitelist', pattern: string] }
-      | { remove: [list: 'blacklist' | 'whitelist', pattern: string] }
+      | { add: readonly [list: 'blacklist' | 'whitelist', pattern: string] }
+      | { remove: readonly [list: 'blacklist' | 'whitelist', pattern: string] }
     )[];
   };
   index: { date?: Day | null; rebuild?: boolean };
@@ -72,9 +72,15 @@ export interface CommandArguments {
   register: { name: string; server: string; yes?: boolean };
   relay: 'list' | { add: { server: string; token?: string | null; address?: string | null } } | { remove: string };
   status: Nothing;
-  reply: { id: string; body: string; attachments?: Attachment[]; all?: boolean };
+  reply: { id: string; body: string; attachments?: readonly Attachment[]; all?: boolean };
   search: { query: string; from?: string | null; to?: string | null; since?: Day | null; limit?: number | null };
-  send: { to: string[]; cc?: string[]; subject: string; body: string; attachments?: Attachment[] };
+  send: {
+    to: readonly string[];
+    cc?: readonly string[];
+    subject: string;
+    body: string;
+    attachments?: readonly Attachment[];
+  };
 }
 
 export type CommandName = keyof CommandArguments;

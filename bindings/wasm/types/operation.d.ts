@@ -57,10 +57,6 @@ export class Config {
   readonly found: boolean;
   /** Tells where the mailboxes folder is, as people know it, for messages. */
   setMailboxesShown(path: string): void;
-  /** Another one of the same config. */
-  clone(): Config;
-  /** Gives its memory back; it is of no use afterwards. */
-  free(): void;
 }
 
 /** A command, or the opening of a config. */
@@ -76,8 +72,6 @@ export class Op<N extends CommandName = CommandName> {
   cancel(): void;
   /** The config, once after the step `opened`. */
   takeConfig(): Config;
-  /** Gives its memory back; it is of no use afterwards. */
-  free(): void;
 }
 
 /** The kinds of effects that an operation may ask for: a host answers each of them. */

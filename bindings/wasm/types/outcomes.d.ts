@@ -57,15 +57,22 @@ export interface RelayReport {
   problem: string | null;
 }
 
-/** What a sync did. */
+/** A message that came in. */
+export interface Received extends Location, Verdict {
+  from: string;
+  subject: string;
+}
+
+/** What one delivery cycle did. */
 export interface SyncReport {
   delivered: Delivery[];
-  received: (Location & Verdict & { from: string; subject: string })[];
+  received: Received[];
   repeated: number;
   blocked: number;
   relays: RelayReport[];
 }
 
+/** The inbox. */
 export interface InboxListing {
   agent: string;
   date: Day | null;
@@ -76,6 +83,15 @@ export interface InboxListing {
   sync: SyncReport | null;
 }
 
+/** An attachment of a message that was read. */
+export interface Attached {
+  name: string;
+  /** Nothing when the file is not there. */
+  path: string | null;
+  size: number | null;
+}
+
+/** A message that was read. */
 export interface ReadMessage extends Location, Verdict {
   path: string;
   from: string;
@@ -83,34 +99,135 @@ export interface ReadMessage extends Location, Verdict {
   subject: string;
   date: string;
   headers: Header[];
+  /** What was signed, where it is signed. */
   text: string;
+  /** Text around the signed part, which nobody vouches for. */
   unsigned_text: string | null;
+  /** Why a signature is not valid. */
   reason: string | null;
-  attachments: { name: string; path: string | null; size: number | null }[];
+  attachments: Attached[];
   raw: string | null;
 }
 
+/** What `send` and `reply` did. */
 export interface Sent extends Delivery {
   id: string;
   subject: string;
   path: string;
 }
 
+/** A match of a search. */
+export interface Match extends Location {
+  from: string;
+  to: string;
+  subject: string;
+  date: string;
+  excerpt: string;
+}
+
+/** What a search found. */
+export interface Found {
+  query: string;
+  matches: Match[];
+  left_out: number;
+  damaged: Damaged[];
+}
+
+/** The agent's addresses. */
+export interface Addresses {
+  address: string;
+  relay_addresses: string[];
+}
+
+/** What was done to a text. */
+export type Done = 'shown' | 'set' | 'appended';
+
+/** Who the agent is, or what it works on. */
 export interface SelfText {
   agent: string;
   kind: 'identity' | 'tasks';
-  done: 'shown' | 'set' | 'appended';
+  done: Done;
   date: Day | null;
   text: string | null;
   path: string | null;
 }
 
+/** A memory that was stored. */
+export interface Remembered {
+  title: string;
+  date: Day;
+  path: string;
+  appended: boolean;
+}
+
+/** The memories of a day. */
+export interface MemoryList {
+  date: Day;
+  memories: { title: string; preview: string }[];
+  damaged: Damaged[];
+}
+
+/** A memory. */
+export interface Recollection {
+  date: Day;
+  title: string;
+  text: string;
+  path: string;
+}
+
+/** Memories: the index of all, or those that match. */
+export interface Recalled {
+  agent: string;
+  query: string | null;
+  index: string | null;
+  memories: Recollection[];
+  left_out: number;
+  damaged: Damaged[];
+}
+
+/** A note. */
+export interface Note {
+  name: string;
+  done: Done;
+  date: Day;
+  text: string | null;
+  path: string;
+}
+
+/** What cycles of the daemon did. */
+export interface Synced {
+  cycles: number;
+  failed: number;
+  received: number;
+  delivered: number;
+  relays: RelayReport[];
+}
+
+/** An agent of the directory. */
 export interface Agent {
   address: string;
   identity: string;
   doing: string;
 }
 
+/** What was exported. */
+export interface Exported {
+  path: string;
+  files: number;
+  bytes: number;
+  contains_secrets: true;
+}
+
+/** The address filter. */
+export interface FilterState {
+  mode: 'blacklist' | 'whitelist' | 'off';
+  blacklist: string[];
+  whitelist: string[];
+  log_blocked: boolean;
+  changed: string[];
+}
+
+/** A key of a peer. */
 export interface PeerKey {
   fingerprint: string;
   public_key: string;
@@ -121,12 +238,54 @@ export interface PeerKey {
   trusted: boolean;
 }
 
+/** Keys of peers. */
+export interface KeyringListing {
+  done: 'listed' | 'shown' | 'trusted' | 'forgotten';
+  keys: PeerKey[];
+}
+
+/** A trust token. */
+export interface TrustToken {
+  agent: string;
+  token: string;
+  armor: string;
+  expires: string;
+}
+
+/** A trust token that is good; one that is not is an error. */
+export interface TrustVerified {
+  valid: true;
+  agent: string;
+  nonce: string;
+  /** Unix seconds. */
+  created: number;
+  used: boolean;
+}
+
+/** An agent's binding to an owner. */
 export interface Bound {
   agent: string;
   owner: string;
   since: string;
 }
 
+/** Whether an agent is bound. */
+export interface TrustState {
+  agent: string;
+  status: 'bound' | 'unbound';
+  owner: string | null;
+  since: string | null;
+  machine_matches: boolean | null;
+  accepts_new_bindings: boolean;
+}
+
+/** A binding that was undone. */
+export interface Revoked {
+  agent: string;
+  owner: string | null;
+}
+
+/** A skill or a tool. */
 export interface Script {
   name: string;
   shared: boolean;
@@ -152,7 +311,7 @@ export interface CommandOutcomes {
     inbox: InboxListing;
     unread_earlier: number;
   };
-  address: { address: string; relay_addresses: string[] };
+  address: Addresses;
   doing: SelfText;
   whoami: SelfText;
   dates: {
@@ -161,41 +320,27 @@ export interface CommandOutcomes {
   };
   directory: Agent[];
   tree: { agent: string; date: Day; entries: { path: string; folder: boolean }[] };
-  recall: {
-    agent: string;
-    query: string | null;
-    index: string | null;
-    memories: { date: Day; title: string; text: string; path: string }[];
-    left_out: number;
-    damaged: Damaged[];
-  };
-  remember:
-    | { title: string; date: Day; path: string; appended: boolean }
-    | { date: Day; memories: { title: string; preview: string }[]; damaged: Damaged[] };
-  note: { name: string; done: 'shown' | 'set' | 'appended'; date: Day; text: string | null; path: string };
+  recall: Recalled;
+  /** The first for `store`, the second for `list`. */
+  remember: Remembered | MemoryList;
+  note: Note;
   notes: { date: Day; notes: { name: string; size: number; path: string }[]; damaged: Damaged[] };
-  daemon: { cycles: number; failed: number; received: number; delivered: number; relays: RelayReport[] };
+  daemon: Synced;
   'crypto-identity': { agent: string; fingerprint: string; public_key: string; key_file: string };
   doctor: { findings: { state: 'good' | 'caution' | 'fault'; what: string; mend: string | null }[] };
-  export: { path: string; files: number; bytes: number; contains_secrets: boolean };
+  export: Exported;
   import: { agent: string; files: number; same: number };
   scripts: {
     kind: 'skill' | 'tool';
-    done: string;
+    done: 'listed' | 'added' | 'shown' | 'promoted' | 'deleted' | 'ran';
     scripts: Script[];
     path: string | null;
     code: string | null;
     run: { exit_code: number | null; timed_out: boolean; stdout: string; stderr: string; truncated: boolean } | null;
   };
-  filter: {
-    mode: 'blacklist' | 'whitelist' | 'off';
-    blacklist: string[];
-    whitelist: string[];
-    log_blocked: boolean;
-    changed: string[];
-  };
+  filter: FilterState;
   index: { date: Day | null; text: string | null; rebuilt: number };
-  keyring: { done: 'listed' | 'shown' | 'trusted' | 'forgotten'; keys: PeerKey[] };
+  keyring: KeyringListing;
   sign: { signed: string; fingerprint: string };
   verify: {
     verdict: VerdictWord;
@@ -205,21 +350,14 @@ export interface CommandOutcomes {
     headers: Header[];
     text: string | null;
   };
-  'trust-gen': { agent: string; token: string; armor: string; expires: string };
-  'trust-verify': { valid: boolean; agent: string; nonce: string; created: number; used: boolean };
+  'trust-gen': TrustToken;
+  'trust-verify': TrustVerified;
   'trust-bind': Bound;
   'trust-bind-local': Bound;
   'trust-bind-all': { owner: string; bound: string[]; kept: string[]; refused: [agent: string, why: string][] };
-  'trust-status': {
-    agent: string;
-    status: string;
-    owner: string | null;
-    since: string | null;
-    machine_matches: boolean | null;
-    accepts_new_bindings: boolean;
-  };
-  'trust-revoke': { agent: string; owner: string | null };
-  held: { done: string; messages: MessageRow[] };
+  'trust-status': TrustState;
+  'trust-revoke': Revoked;
+  held: { done: 'listed' | 'released' | 'dropped'; messages: MessageRow[] };
   inbox: InboxListing;
   read: ReadMessage;
   register: {
@@ -244,12 +382,7 @@ export interface CommandOutcomes {
     transports: { name: string; reachable: boolean; detail: string }[];
   };
   reply: Sent;
-  search: {
-    query: string;
-    matches: (Location & { from: string; to: string; subject: string; date: string; excerpt: string })[];
-    left_out: number;
-    damaged: Damaged[];
-  };
+  search: Found;
   send: Sent;
 }
 

@@ -21,7 +21,7 @@ export interface NewMessage {
   message_id: string;
   in_reply_to?: string | null;
   /** Names of attachments. */
-  attachments?: string[];
+  attachments?: readonly string[];
   body?: string;
 }
 
@@ -48,23 +48,27 @@ export class Identity {
   readonly publicKey: Uint8Array;
   /** The signature of some bytes, 64 bytes. */
   sign(message: Uint8Array): Uint8Array;
-  /** Another one of the same key pair. */
-  clone(): Identity;
-  /** Gives its memory back; it is of no use afterwards. */
-  free(): void;
 }
 
 /** Headers and attachments that a signature covers. */
 export interface MessageHeaders {
   from: string;
-  to: string[];
-  cc?: string[];
+  to: readonly string[];
+  cc?: readonly string[];
   subject?: string;
   date: string;
   message_id: string;
   in_reply_to?: string | null;
   /** `sha256` in hex. */
-  attachments?: { name: string; size: number; sha256: string }[];
+  attachments?: readonly { name: string; size: number; sha256: string }[];
+}
+
+/** The headers of the documented form of a signature. */
+export interface DocumentedHeaders {
+  from: string;
+  to: readonly string[];
+  date: string;
+  subject?: string;
 }
 
 /** Signs a body alone, as every existing client reads it (envelope 1). */
@@ -74,17 +78,13 @@ export function signBody(identity: Identity, body: string): string;
 export function signMessage(identity: Identity, headers: MessageHeaders, body: string): string;
 
 /** Signs a body with four headers in the documented form. */
-export function signDocumented(
-  identity: Identity,
-  headers: { from: string; to: string[]; date: string; subject?: string },
-  body: string,
-): string;
+export function signDocumented(identity: Identity, headers: DocumentedHeaders, body: string): string;
 
 /** The address filter, as the config has it. */
 export interface Filter {
   mode?: 'blacklist' | 'whitelist' | 'off';
-  blacklist?: string[];
-  whitelist?: string[];
+  blacklist?: readonly string[];
+  whitelist?: readonly string[];
   log_blocked?: boolean;
 }
 
@@ -122,7 +122,6 @@ export class Keyring {
   /** Forgets a key; false when there is none. */
   forget(fingerprint: string): boolean;
   entries(): KeyringEntry[];
-  free(): void;
 }
 
 /** Which messages were received already: the newest 10,000, or as many as `capacity` says. */
@@ -141,7 +140,6 @@ export class SeenIds {
   readonly size: number;
   /** Its file. */
   toText(): string;
-  free(): void;
 }
 
 /** Who makes or checks a trust token, where and when. */
@@ -182,31 +180,40 @@ export function ownerSign(secret: string, message: string): string;
 /** Whether an owner's word is theirs. */
 export function ownerVerify(secret: string, message: string, signature: string): boolean;
 
+/** A message in an index. */
+export interface IndexedMessage {
+  file: string;
+  headers: readonly (readonly [name: string, value: string])[];
+}
+
 /** What the index of a day is made of. */
 export interface DayOfMail {
   agent: string;
   day: Day;
   now: Now;
-  inbox?: { file: string; headers: Header[] }[];
-  sent?: { file: string; headers: Header[] }[];
-  outbox?: { file: string; headers: Header[] }[];
-  notes?: { file: string; size: number }[];
-  memories?: { file: string; text: string }[];
+  inbox?: readonly IndexedMessage[];
+  sent?: readonly IndexedMessage[];
+  outbox?: readonly IndexedMessage[];
+  notes?: readonly { file: string; size: number }[];
+  memories?: readonly { file: string; text: string }[];
   has_identity?: boolean;
   has_tasks?: boolean;
-  skills?: { file: string; description: string }[];
-  tools?: { file: string; description: string }[];
+  skills?: readonly { file: string; description: string }[];
+  tools?: readonly { file: string; description: string }[];
 }
 
 /** The text index of a day. */
 export function dayIndex(day: DayOfMail): string;
 
-/** The text index of all memories. */
-export function memoryIndex(memories: {
+/** What the index of all memories is made of. */
+export interface MemoriesOfAgent {
   agent: string;
   now: Now;
-  memories: { day: Day; file: string; text: string }[];
-}): string;
+  memories: readonly { day: Day; file: string; text: string }[];
+}
+
+/** The text index of all memories. */
+export function memoryIndex(memories: MemoriesOfAgent): string;
 
 /** The description in a script's `.meta.json`; empty when there is none. */
 export function scriptDescription(meta: Uint8Array): string;

@@ -58,7 +58,7 @@ export function parseMessage(file: Uint8Array): Message;
 export function verify(file: Uint8Array, knownKeys?: KnownKeys): Verified;
 
 /** Verifies a body with the headers beside it, if any; or any text with an envelope in it. */
-export function verifyBody(headers: readonly Header[], body: string, knownKeys?: KnownKeys): Verified;
+export function verifyBody(headers: readonly (readonly [name: string, value: string])[], body: string, knownKeys?: KnownKeys): Verified;
 
 /** The fingerprint of a public key. */
 export function fingerprintOf(publicKey: PublicKey): string;

@@ -1,15 +1,17 @@
 // The `azall` command: arguments and files in, text and an exit code out. What a command means is decided in the core; this only
 // fetches what it names, has it driven, and prints.
 
-import { open } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
+import { isatty } from 'node:tty';
 
+import type { CommandLine, Ending, Input, Op, Source } from '../types/core.js';
 import { writeArchive } from './archive.js';
-import { core, type CommandLine, type Ending, type Input, type Op, type Source } from './core.js';
+import { core } from './core.js';
 import type { DriveOptions, Event } from './drive.js';
 import { AzallError, fromCore } from './errors.js';
 import { openConfig, runCommand } from './host.js';
+import { readBounded, readFileBounded } from './reading.js';
 import { words } from './system.js';
 
 /** The exit code of a process ended by SIGINT, as shells count. */
@@ -25,8 +27,10 @@ interface Manner {
 
 /** Runs one command line (without the program's name) and gives its exit code. */
 export async function run(argv: readonly string[]): Promise<number> {
+  // A reader that goes away while lines are told has nothing to complain about; what is printed at the end tells its own failures.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   const parsed = core.CommandLine.parse(argv);
-  if ('ending' in parsed) return leave(parsed.ending);
+  if (parsed.ending) return leave(parsed.ending);
   const manner = mannerOf(parsed.line);
   try {
     return await runLine(parsed.line, manner);
@@ -38,23 +42,23 @@ export async function run(argv: readonly string[]): Promise<number> {
 }
 
 function mannerOf(line: CommandLine): Manner {
-  const colorful = !line.noColor && !process.env['NO_COLOR'];
+  const colorful = !line.noColor && !process.env.NO_COLOR;
   return {
     json: line.json,
     verbose: line.verbose,
-    color: colorful && process.stdout.isTTY === true,
-    colorOfNotices: colorful && process.stderr.isTTY === true,
+    color: colorful && isatty(process.stdout.fd),
+    colorOfNotices: colorful && isatty(process.stderr.fd),
   };
 }
 
 async function runLine(line: CommandLine, manner: Manner): Promise<number> {
-  const file = path.resolve(line.configPath(process.env['AGENTAZALL_CONFIG'], process.env['AGENTAZALL_ROOT']));
-  const inputs: Input[] = [];
+  const file = path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
+  const inputs: (Input | null)[] = [];
   for (const source of line.sources()) inputs.push(await readInput(source));
   const options: DriveOptions = { signal: onSignals(), onEvent: (event) => tell(event, manner) };
-  const opened = await openConfig(file, process.env['AGENTAZALL_AGENT'], options);
+  const opened = await openConfig(file, process.env.AGENTAZALL_AGENT, options);
   const started = line.start(inputs, opened.config);
-  if ('ending' in started) return leave(started.ending);
+  if (started.ending) return leave(started.ending);
   const done = await runCommand(started.op, opened.roots, options);
   if (done.file !== null) await writeArchive(done.file.path, done.file.bytes);
   return finish(started.op, manner);
@@ -71,8 +75,8 @@ function onSignals(): AbortSignal {
   return stop.signal;
 }
 
-async function readInput(source: Source): Promise<Input> {
-  if (source.from === 'stdin-if-piped' && process.stdin.isTTY === true) return null;
+async function readInput(source: Source): Promise<Input | null> {
+  if (source.from === 'stdin-if-piped' && isatty(process.stdin.fd)) return null;
   const name = source.path ?? '-';
   try {
     return { name, bytes: await readSource(source) };
@@ -84,20 +88,7 @@ async function readInput(source: Source): Promise<Input> {
 async function readSource({ path: file, limit }: Source): Promise<Uint8Array> {
   if (file === null) return readBounded(process.stdin, limit);
   if (file === '') throw new Error('cannot make an empty path absolute');
-  const opened = await open(path.resolve(file), 'r');
-  return readBounded(opened.createReadStream(), limit);
-}
-
-async function readBounded(stream: AsyncIterable<Buffer | string>, limit: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    length += bytes.length;
-    if (length > limit) throw new Error(`it has more than ${limit} bytes`);
-    chunks.push(bytes);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
+  return readFileBounded(path.resolve(file), limit);
 }
 
 /** Shows an event: notices on standard error, a part of the result on standard output. */
@@ -126,7 +117,6 @@ async function finish(op: Op, manner: Manner): Promise<number> {
 function print(stream: NodeJS.WriteStream, text: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const isGone = (error: NodeJS.ErrnoException) => error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED';
-    stream.once('error', () => {});
     stream.write(text, (error) => resolve(error && !isGone(error) ? words(error) : undefined));
   });
 }

@@ -1,60 +1,33 @@
 // The drive loop: runs an operation of the core to its end, over any handlers. It needs nothing of Node, so a browser runs it too.
 
-import type { EffectKind, Handlers, IoError } from './effects.js';
-import { EffectError } from './effects.js';
+import type {
+  Answer,
+  CommandName,
+  DoneStep,
+  Effect,
+  EffectAnswers,
+  EffectFields,
+  EffectKind,
+  EventStep,
+  IoError,
+  Now,
+  Op,
+  OpenedStep,
+  Result,
+  WaitStep,
+} from '../types/core.js';
+import { EffectError, type Handlers } from './effects.js';
 import { AzallError, fromCore } from './errors.js';
 
+export type { DoneStep, Effect, Now as Moment, OpenedStep, Step } from '../types/core.js';
 export * from './effects.js';
 export { AzallError, fromCore } from './errors.js';
 
-/** A moment, as an operation wants to be told it. */
-export interface Moment {
-  /** Unix milliseconds. */
-  unix_ms: number;
-  /** The local time zone's offset from UTC, in seconds, east positive. */
-  offset_seconds: number;
-}
-
 /** A line for whoever watches. Its text may quote text from outside. */
-export interface Event {
-  level: 'detail' | 'info' | 'warning' | 'result';
-  text: string;
-}
-
-/** The effect of a step: its kind and its fields. */
-export type Effect = { kind: string } & Record<string, unknown>;
-
-/** The step that says that the config is open. */
-export interface OpenedStep {
-  step: 'opened';
-  agent: string;
-  mailbox_dir: string;
-  found: boolean;
-}
-
-/** The last step of a command. */
-export interface DoneStep {
-  step: 'done';
-  outcome: unknown;
-  exit_code: number;
-  /** A file that the host is to write for the command. */
-  file: { path: string; bytes: Uint8Array } | null;
-}
-
-/** What an operation wants next. */
-export type Step =
-  | { step: 'effect'; id: number; effect: Effect }
-  | ({ step: 'event' } & Event)
-  | { step: 'wait'; until: number | null }
-  | OpenedStep
-  | DoneStep;
+export type Event = Omit<EventStep, 'step'>;
 
 /** An operation of the core. */
-export interface Operation {
-  poll(now: Moment): Step;
-  resume(id: number, answer: unknown): void;
-  cancel(): void;
-}
+export type Operation<N extends CommandName = CommandName> = Pick<Op<N>, 'poll' | 'resume' | 'cancel'>;
 
 export interface DriveOptions {
   /** Is told of progress and notices. */
@@ -66,7 +39,7 @@ export interface DriveOptions {
   /** Is told when requests or scripts were given up after the grace: what the operation gives then is not all that it would have. */
   onGiveUp?: (() => void) | undefined;
   /** The clock. */
-  now?: () => Moment;
+  now?: () => Now;
 }
 
 /** How long requests may still take: what a relay is handing out it may have deleted, so they are not cut off at once. */
@@ -79,29 +52,39 @@ const LONGEST_WAIT_MS = 30_000;
 const MOST_SLOW = 16;
 
 /** Effects that may take long, and that nobody waits for once the operation has been told to stop and the grace is over. */
-const SLOW: ReadonlySet<string> = new Set(['Http', 'RunScript']);
+const SLOW: ReadonlySet<EffectKind> = new Set(['Http', 'RunScript']);
 
 /** This moment, by the system's clock and time zone. */
-export function systemNow(): Moment {
+export function systemNow(): Now {
   const date = new Date();
   return { unix_ms: date.getTime(), offset_seconds: -Math.round(date.getTimezoneOffset() * 60) };
 }
 
 /** Runs an operation to its end and gives its last step; throws what it failed with. */
-export async function drive(op: Operation, handlers: Handlers, options: DriveOptions = {}): Promise<OpenedStep | DoneStep> {
+export async function drive<N extends CommandName>(
+  op: Operation<N>,
+  handlers: Handlers,
+  options: DriveOptions = {},
+): Promise<OpenedStep | DoneStep<N>> {
   const loop = new Loop(op, handlers, options);
   try {
-    return await loop.run();
+    const last = await loop.run();
+    if (loop.failure !== undefined) throw loop.failure.reason;
+    return last;
   } catch (thrown) {
-    throw fromCore(thrown);
+    throw loop.failure === undefined ? fromCore(thrown) : loop.failure.reason;
   } finally {
     loop.end();
   }
 }
 
-type Answered = { id: number; answer: unknown };
+/** An answer to the effect of this number. */
+interface Answered {
+  id: number;
+  answer: Answer;
+}
 
-class Loop {
+class Loop<N extends CommandName> {
   /** Answers that came and were not given to the operation yet. */
   private readonly answered: Answered[] = [];
   /** Requests and scripts that are under way or wait, by their number. */
@@ -111,12 +94,14 @@ class Loop {
   /** Aborted when nobody waits for any answer any more. */
   private readonly over = new AbortController();
   private giveUpAt: number | undefined;
+  /** What the owner of the operation failed with when it was told an event. */
+  failure: { reason: unknown } | undefined;
   private wake: () => void = () => {};
   private readonly onAbort = () => this.wake();
-  private readonly now: () => Moment;
+  private readonly now: () => Now;
 
   constructor(
-    private readonly op: Operation,
+    private readonly op: Operation<N>,
     private readonly handlers: Handlers,
     private readonly options: DriveOptions,
   ) {
@@ -124,9 +109,9 @@ class Loop {
     options.signal?.addEventListener('abort', this.onAbort);
   }
 
-  async run(): Promise<OpenedStep | DoneStep> {
+  async run(): Promise<OpenedStep | DoneStep<N>> {
     for (;;) {
-      if (this.options.signal?.aborted && this.giveUpAt === undefined) {
+      if (this.isToStop() && this.giveUpAt === undefined) {
         this.giveUpAt = performance.now() + (this.options.graceMs ?? GRACE_MS);
         this.op.cancel();
       }
@@ -144,12 +129,25 @@ class Loop {
   }
 
   /** Polls until there is nothing to do but wait. */
-  private goOn(): OpenedStep | DoneStep | { step: 'wait'; until: number | null } {
+  private goOn(): OpenedStep | DoneStep<N> | WaitStep {
     for (;;) {
       const step = this.op.poll(this.now());
       if (step.step === 'effect') this.start(step.id, step.effect);
-      else if (step.step === 'event') this.options.onEvent?.({ level: step.level, text: step.text });
+      else if (step.step === 'event') this.tell({ level: step.level, text: step.text });
       else return step;
+    }
+  }
+
+  private isToStop(): boolean {
+    return this.options.signal?.aborted === true || this.failure !== undefined;
+  }
+
+  /** An owner that fails is told so in the end: first the operation stops where it leaves nothing locked. */
+  private tell(event: Event): void {
+    try {
+      this.options.onEvent?.(event);
+    } catch (reason) {
+      this.failure ??= { reason };
     }
   }
 
@@ -176,19 +174,20 @@ class Loop {
   }
 
   private async answer(id: number, effect: Effect): Promise<void> {
-    const answer = await this.handle(effect);
+    // Of the kind that the effect is of, which TypeScript does not see.
+    const answer = (await this.handle(effect)) as Answer;
     // Of what was given up the operation knows no more.
     if (SLOW.has(effect.kind) && !this.slow.delete(id)) return;
     this.answered.push({ id, answer });
     this.wake();
   }
 
-  private async handle(effect: Effect): Promise<{ Ok: unknown } | { Err: IoError }> {
-    const handler = Object.hasOwn(this.handlers, effect.kind) ? this.handlers[effect.kind as EffectKind] : undefined;
+  private async handle<K extends EffectKind>(effect: { kind: K } & EffectFields[K]): Promise<Result<EffectAnswers[K]>> {
+    // Whoever writes handlers in JavaScript may leave some out.
+    const handler = Object.hasOwn(this.handlers, effect.kind) ? this.handlers[effect.kind] : undefined;
     if (handler === undefined) return failed('unsupported', 'this host does not know the effect');
     try {
-      // The core gives each kind its own fields; TypeScript cannot see that kind and fields belong together.
-      return { Ok: await (handler as (effect: unknown, signal: AbortSignal) => unknown)(effect, this.over.signal) };
+      return { Ok: await handler(effect, this.over.signal) };
     } catch (thrown) {
       if (thrown instanceof EffectError) return failed(thrown.kind, thrown.message);
       return failed('other', thrown instanceof Error ? thrown.message : 'the host failed');
@@ -197,7 +196,7 @@ class Loop {
 
   /** Waits for an answer, the deadline, the wish to stop unless it was obeyed already, or the end of the grace. */
   private wait(until: number | null): Promise<void> {
-    if (this.answered.length > 0 || (this.options.signal?.aborted && this.giveUpAt === undefined)) return Promise.resolve();
+    if (this.answered.length > 0 || (this.isToStop() && this.giveUpAt === undefined)) return Promise.resolve();
     let ms = until === null ? LONGEST_WAIT_MS : Math.min(Math.max(until - this.now().unix_ms, 0), LONGEST_WAIT_MS);
     if (this.giveUpAt !== undefined && this.slow.size > 0) ms = Math.min(ms, Math.max(this.giveUpAt - performance.now(), 0));
     return new Promise((resolve) => {
@@ -224,7 +223,7 @@ class Loop {
   }
 }
 
-function failed(kind: IoError['kind'], message: string): { Err: IoError } {
+function failed(kind: EffectError['kind'], message: string): { Err: IoError } {
   return { Err: { kind, message } };
 }
 

@@ -1,7 +1,9 @@
 // What the package throws.
 
+import type { AzallError as Thrown } from '../types/core.js';
+
 /** A failure: a word for programs (`code`), a sentence for people, and the exit code that the command line gives for it. */
-export class AzallError extends Error {
+export class AzallError extends Error implements Thrown {
   override readonly name = 'AzallError';
 
   constructor(
@@ -9,7 +11,7 @@ export class AzallError extends Error {
     readonly code: string,
     message: string,
     /** 1 failed, 2 usage, 3 refused by policy. */
-    readonly exitCode: number = 1,
+    readonly exitCode = 1,
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -24,7 +24,7 @@ const AT_ONCE = 64;
 const MOST_RANDOM = 1024;
 
 /** A handler whose failures are the system's. */
-function told<E, A>(handle: (effect: E) => Promise<A>): (effect: E) => Promise<A> {
+function told<E, A>(handle: (effect: E) => Promise<A> | A): (effect: E) => Promise<A> {
   return async (effect) => {
     try {
       return await handle(effect);
@@ -50,7 +50,7 @@ export function fileHandlers(
   };
 }
 
-async function random({ count }: { count: number }): Promise<Uint8Array> {
+function random({ count }: { count: number }): Uint8Array {
   if (!(count >= 0 && count <= MOST_RANDOM)) {
     throw new EffectError('too_large', `at most ${MOST_RANDOM} random bytes at once`);
   }

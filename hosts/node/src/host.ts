@@ -2,8 +2,9 @@
 
 import path from 'node:path';
 
-import { core, type Config, type Op } from './core.js';
-import { drive, type DoneStep, type DriveOptions, type Handlers, type OpenedStep } from './drive.js';
+import type { CommandName, Config, DoneStep, Op, OpenedStep } from '../types/core.js';
+import { core } from './core.js';
+import { drive, type DriveOptions, type Handlers } from './drive.js';
 import { AzallError, inCore } from './errors.js';
 import { fileHandlers } from './files.js';
 import { httpHandler } from './http.js';
@@ -46,7 +47,7 @@ async function runOpening(op: Op, roots: Roots, options: DriveOptions): Promise<
 }
 
 /** Runs a command to its end. */
-export async function runCommand(op: Op, roots: Roots, options: DriveOptions): Promise<DoneStep> {
+export async function runCommand<N extends CommandName>(op: Op<N>, roots: Roots, options: DriveOptions): Promise<DoneStep<N>> {
   const step = await drive(op, nodeHandlers(roots), options);
   if (step.step !== 'done') throw new AzallError('host', 'the core did something else than run a command');
   return step;

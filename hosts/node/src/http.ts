@@ -13,6 +13,7 @@ export function httpHandler(userAgent: string): (effect: EffectOf<'Http'>, over:
     const timer = setTimeout(() => limit.abort(), effect.timeout_ms);
     const stop = () => limit.abort();
     over.addEventListener('abort', stop);
+    if (over.aborted) stop();
     try {
       return await call(url, effect, userAgent, limit.signal);
     } catch (error) {
@@ -37,7 +38,7 @@ function parse(text: string): URL {
 async function call(url: URL, effect: EffectOf<'Http'>, userAgent: string, signal: AbortSignal): Promise<HttpAnswer> {
   const headers = new Headers(effect.headers);
   if (!headers.has('user-agent')) headers.set('user-agent', userAgent);
-  // What is counted is what was sent: nothing is unpacked on the way.
+  // Nothing is to be unpacked on the way. Where a server packs it all the same, what comes out is counted.
   if (!headers.has('accept-encoding')) headers.set('accept-encoding', 'identity');
   // Without a body a POST still says that its length is 0: not every server takes it otherwise.
   const hasBody = effect.body.length > 0 || ['POST', 'PUT', 'PATCH'].includes(effect.method);
@@ -54,7 +55,7 @@ async function readBody(answer: Response, limit: number): Promise<Uint8Array> {
   }
   const chunks: Uint8Array[] = [];
   let length = 0;
-  const reader = answer.body?.getReader();
+  const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = answer.body?.getReader();
   for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
     length += read.value.length;
     if (length > limit) {

@@ -1,7 +1,7 @@
 // What `import ... from 'azall'` gives.
 
 export { coreKind } from './core.js';
-export type { Command } from './core.js';
+export type { Command, CommandName, CommandOf, OutcomeOf } from '../types/core.js';
 export type { DoneStep, Event } from './drive.js';
 export { AzallError } from './errors.js';
 export {

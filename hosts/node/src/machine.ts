@@ -15,27 +15,31 @@ for fact in (p.node(), p.machine(), p.processor(), p.system(), p.release(), p.py
 /** How many facts that is. */
 const PYTHON_FACTS = 7;
 
+/** How long Python may take to tell them: nobody waits for ever for one that hangs. */
+const PYTHON_MS = 30_000;
+
 /** Answers `HostFacts`. */
-export async function facts(): Promise<Facts> {
+export async function facts(_effect: object, over: AbortSignal): Promise<Facts> {
   const machineName = os.hostname();
   return {
     machine_name: machineName,
     system: os.type(),
-    fingerprint_parts: await fingerprintParts(),
+    fingerprint_parts: await fingerprintParts(over),
     process: `${process.pid}@${machineName}`,
   };
 }
 
 /** What tells this machine from others, in the order in which it is hashed. */
-async function fingerprintParts(): Promise<string[]> {
-  const parts = (await factsOfPython()) ?? (await ownFacts());
+async function fingerprintParts(over: AbortSignal): Promise<string[]> {
+  const parts = (await factsOfPython(over)) ?? (await ownFacts());
   const id = await machineId();
   return id === undefined ? parts : [...parts, id];
 }
 
-function factsOfPython(): Promise<string[] | undefined> {
+function factsOfPython(signal: AbortSignal): Promise<string[] | undefined> {
   return new Promise((resolve) => {
-    execFile('python3', ['-I', '-c', ASK_PYTHON], { encoding: 'utf8' }, (error, stdout) => {
+    const how = { encoding: 'utf8', signal, timeout: PYTHON_MS, killSignal: 'SIGKILL' } as const;
+    execFile('python3', ['-I', '-c', ASK_PYTHON], how, (error, stdout) => {
       const lines = stdout.replace(/\n$/, '').split(/\r?\n/);
       resolve(error === null && lines.length === PYTHON_FACTS ? lines : undefined);
     });
@@ -149,6 +153,7 @@ class Running {
       stop();
     }, timeoutMs);
     over.addEventListener('abort', stop);
+    if (over.aborted) stop();
     try {
       const code = await this.exit();
       this.endGroup();
@@ -204,7 +209,8 @@ class Kept {
     stream?.on('data', (chunk: Buffer) => {
       const wanted = chunk.subarray(0, Math.max(limit - this.length, 0));
       this.truncated ||= wanted.length < chunk.length;
-      this.chunks.push(wanted);
+      // Even an empty part keeps the whole chunk in memory.
+      if (wanted.length > 0) this.chunks.push(wanted);
       this.length += wanted.length;
     });
     this.ended = new Promise((resolve) => {

@@ -1,20 +1,36 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // A mailbox: the commands as methods.
 
-import { stat } from 'node:fs/promises';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
 
+import type {
+  CommandName,
+  CommandOf,
+  DoneStep,
+  Edit,
+  Exported,
+  Found,
+  InboxListing,
+  MessageRow,
+  OutcomeOf,
+  ReadMessage,
+  Recalled,
+  Remembered,
+  Sent,
+  Synced,
+} from '../types/core.js';
 import { writeArchive } from './archive.js';
-import { core, type Command, type Ending, type Op } from './core.js';
-import { abortedOr, type DoneStep, type DriveOptions, type Event } from './drive.js';
-import { AzallError, fromCore, inCore } from './errors.js';
-import { openConfig, runCommand, type Opened } from './host.js';
-import { words } from './system.js';
-import type * as Data from './types.js';
+import { attachedAll, type Attachment } from './attachments.js';
+import type { DriveOptions, Event } from './drive.js';
+import { AzallError } from './errors.js';
+import { FilterCommands, KeyringCommands, TrustCommands } from './groups.js';
+import { configFile, create, open, run, type Manner } from './opening.js';
 import { watch, type WatchOptions } from './watch.js';
 
+export type { Edit } from '../types/core.js';
+export type { Attachment } from './attachments.js';
+export type { FilterCommands, KeyringCommands, TrustCommands } from './groups.js';
 export type { WatchOptions } from './watch.js';
 
 /** What every call takes. */
@@ -23,6 +39,7 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** How a mailbox is opened. */
 export interface OpenOptions extends CallOptions {
   /** Another agent of the same config, as `$AGENTAZALL_AGENT` names one. */
   agent?: string;
@@ -37,9 +54,7 @@ export interface OpenOptions extends CallOptions {
   onEvent?: (event: Event) => void;
 }
 
-/** A file to send along: its path, or its name and content. */
-export type Attachment = string | { name: string; bytes: Uint8Array };
-
+/** A message to send. */
 export interface NewMail {
   /** One or more addresses. */
   to: string | readonly string[];
@@ -49,6 +64,7 @@ export interface NewMail {
   attachments?: readonly Attachment[];
 }
 
+/** An answer to send. */
 export interface NewReply {
   body: string;
   attachments?: readonly Attachment[];
@@ -56,6 +72,7 @@ export interface NewReply {
   all?: boolean;
 }
 
+/** Which messages are listed. */
 export interface InboxOptions extends CallOptions {
   /** This day (`YYYY-MM-DD`) instead of today. */
   date?: string;
@@ -67,35 +84,10 @@ export interface InboxOptions extends CallOptions {
   unread?: boolean;
 }
 
-/** A change of a text: `set` replaces it, `append` adds a line. */
-export type Edit = { set: string } | { append: string };
-
 const asEdit = (edit: Edit | string): Edit => (typeof edit === 'string' ? { set: edit } : edit);
 
 const list = (addresses: string | readonly string[] | undefined): readonly string[] =>
-  addresses === undefined ? [] : typeof addresses === 'string' ? [addresses] : addresses;
-
-async function attached(attachment: Attachment): Promise<{ name: string; bytes: Uint8Array }> {
-  if (typeof attachment !== 'string') return attachment;
-  try {
-    return { name: path.basename(attachment), bytes: new Uint8Array(await readFile(attachment)) };
-  } catch (error) {
-    throw new AzallError('file', `cannot read ${attachment}: ${words(error)}`);
-  }
-}
-
-const attachedAll = (attachments: readonly Attachment[] | undefined) => Promise.all((attachments ?? []).map(attached));
-
-/** The config file that a path means: itself, or `config.json` in a folder; without one, as the command line finds it. */
-async function configFile(given: string | undefined): Promise<string> {
-  const found = core.CommandLine.parse(['address']);
-  if (!('line' in found)) throw new AzallError('host', 'the core does not know its own command line');
-  if (given === undefined) {
-    return path.resolve(found.line.configPath(process.env['AGENTAZALL_CONFIG'], process.env['AGENTAZALL_ROOT']));
-  }
-  const isFile = given.endsWith('.json') && !(await stat(given).then((it) => it.isDirectory(), () => false));
-  return path.resolve(isFile ? given : found.line.configPath(undefined, given));
-}
+  typeof addresses === 'string' ? [addresses] : (addresses ?? []);
 
 /** A mailbox on this machine. Methods may be called side by side; each reads the config anew, as every command does. */
 export class Mailbox implements AsyncDisposable {
@@ -110,7 +102,7 @@ export class Mailbox implements AsyncDisposable {
   private constructor(
     /** The config file. */
     readonly configFile: string,
-    private readonly options: OpenOptions,
+    private readonly manner: Manner,
     /** The agent's address. */
     readonly address: string,
     /** The addresses that relays know the agent by. */
@@ -130,111 +122,116 @@ export class Mailbox implements AsyncDisposable {
   static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
     options.signal?.throwIfAborted();
     const file = await configFile(where);
-    const agent = options.agent ?? process.env['AGENTAZALL_AGENT'];
+    const agent = options.agent ?? process.env.AGENTAZALL_AGENT;
     // The signal is this call's alone.
-    const { signal, ...kept } = options;
-    const lasting: OpenOptions = { ...kept, ...(agent === undefined ? {} : { agent }) };
-    let opened = await open(file, lasting, signal);
-    if (!opened.config.found && options.create !== undefined) {
-      await create(opened, options.create, lasting, signal);
-      opened = await open(file, lasting, signal);
+    const { signal, create: wanted, ...kept } = options;
+    const manner: Manner = { ...kept, ...(agent === undefined ? {} : { agent }) };
+    let opened = await open(file, manner, signal);
+    if (!opened.config.found && wanted !== undefined) {
+      await create(opened, wanted, manner, signal);
+      opened = await open(file, manner, signal);
     }
     // The first command of all makes what is not there.
-    const { outcome } = await run(opened, { command: 'address', arguments: {} }, lasting, signal);
-    const { address, relay_addresses: relayAddresses } = outcome as Data.Addresses;
-    return new Mailbox(file, lasting, address, relayAddresses, path.join(opened.mailboxes, opened.config.agent));
+    const { outcome } = await run(opened, { command: 'address' }, manner, signal);
+    const folder = path.join(opened.mailboxes, opened.config.agent);
+    return new Mailbox(file, manner, outcome.address, outcome.relay_addresses, folder);
   }
 
   /** Runs any command by its name, with its arguments as the core knows them, and gives its last step. */
-  async run(command: Command, options: CallOptions & Pick<DriveOptions, 'onEvent'> = {}): Promise<DoneStep> {
-    options.signal?.throwIfAborted();
+  async run<N extends CommandName>(
+    command: CommandOf<N>,
+    { signal, onEvent }: CallOptions & Pick<DriveOptions, 'onEvent'> = {},
+  ): Promise<DoneStep<N>> {
+    signal?.throwIfAborted();
     this.closing.signal.throwIfAborted();
-    const opened = await open(this.configFile, this.options, options.signal);
-    return run(opened, command, { ...this.options, ...(options.onEvent && { onEvent: options.onEvent }) }, options.signal);
+    const opened = await open(this.configFile, this.manner, signal);
+    return run(opened, command, { ...this.manner, ...(onEvent && { onEvent }) }, signal);
   }
 
-  private async outcome<T>(command: string, args: Command['arguments'], options: CallOptions = {}): Promise<T> {
-    // What each command gives is fixed by the core, and told by the types of the methods.
-    return (await this.run({ command, ...(args === undefined ? {} : { arguments: args }) }, options)).outcome as T;
+  private async outcome<N extends CommandName>(command: CommandOf<N>, options?: CallOptions): Promise<OutcomeOf<N>> {
+    return (await this.run(command, options)).outcome;
   }
 
   /** Signs a message, queues it and delivers it now if it can; tells truly what happened, recipient by recipient. */
-  async send(mail: NewMail, options?: CallOptions): Promise<Data.Sent> {
-    const { to, cc, subject = '', body, attachments } = mail;
-    const files = await attachedAll(attachments);
-    return this.outcome('send', { to: list(to), cc: list(cc), subject, body, attachments: files }, options);
+  async send(mail: NewMail, options: CallOptions = {}): Promise<Sent> {
+    const { to, cc, subject = '', body } = mail;
+    const attachments = await attachedAll(mail.attachments, options.signal);
+    return this.outcome({ command: 'send', arguments: { to: list(to), cc: list(cc), subject, body, attachments } }, options);
   }
 
   /** Answers a message (its id, or the beginning of it): to the sender, with the text quoted. */
-  async reply(id: string, reply: NewReply | string, options?: CallOptions): Promise<Data.Sent> {
-    const { body, attachments, all = false } = typeof reply === 'string' ? { body: reply } : reply;
-    return this.outcome('reply', { id, body, attachments: await attachedAll(attachments), all }, options);
+  async reply(id: string, reply: NewReply | string, options: CallOptions = {}): Promise<Sent> {
+    const { body, all = false, attachments: given }: NewReply = typeof reply === 'string' ? { body: reply } : reply;
+    const attachments = await attachedAll(given, options.signal);
+    return this.outcome({ command: 'reply', arguments: { id, body, attachments, all } }, options);
   }
 
   /** Lists the inbox, after a sync unless it is left out. */
-  inbox({ signal, ...args }: InboxOptions = {}): Promise<Data.InboxListing> {
-    return this.outcome('inbox', args, { signal });
+  inbox({ signal, ...args }: InboxOptions = {}): Promise<InboxListing> {
+    return this.outcome({ command: 'inbox', arguments: args }, { signal });
   }
 
   /** Reads a message and marks it as read. */
-  read(id: string, { signal, ...args }: CallOptions & { date?: string; raw?: boolean } = {}): Promise<Data.Message> {
-    return this.outcome('read', { id, ...args }, { signal });
+  read(id: string, { signal, ...args }: CallOptions & { date?: string; raw?: boolean } = {}): Promise<ReadMessage> {
+    return this.outcome({ command: 'read', arguments: { id, ...args } }, { signal });
   }
 
   /** Searches all messages. */
   search(
     query: string,
     { signal, ...args }: CallOptions & { from?: string; to?: string; since?: string; limit?: number } = {},
-  ): Promise<Data.Found> {
-    return this.outcome('search', { query, ...args }, { signal });
+  ): Promise<Found> {
+    return this.outcome({ command: 'search', arguments: { query, ...args } }, { signal });
   }
 
   /** Stores a memory. */
-  remember(text: string, { signal, title }: CallOptions & { title?: string } = {}): Promise<Data.Remembered> {
-    return this.outcome('remember', { store: { text, title } }, { signal });
+  async remember(text: string, { signal, title = null }: CallOptions & { title?: string | null } = {}): Promise<Remembered> {
+    const outcome = await this.outcome({ command: 'remember', arguments: { store: { text, title } } }, { signal });
+    // The other kind of outcome is that of a list.
+    return outcome as Remembered;
   }
 
   /** Gives memories that hold these words; without words, the index of all. */
   recall(
-    query?: string,
+    query: string | null = null,
     { signal, ...args }: CallOptions & { agent?: string; limit?: number } = {},
-  ): Promise<Data.Recalled> {
-    return this.outcome('recall', { query, ...args }, { signal });
+  ): Promise<Recalled> {
+    return this.outcome({ command: 'recall', arguments: { query, ...args } }, { signal });
   }
 
   /** Who the agent is; with a text, sets it first. */
   async whoami(set?: string, options?: CallOptions): Promise<string | null> {
-    if (set !== undefined) await this.outcome('whoami', { set }, options);
-    return (await this.outcome<Data.SelfText>('whoami', {}, options)).text;
+    if (set !== undefined) await this.outcome({ command: 'whoami', arguments: { set } }, options);
+    return (await this.outcome({ command: 'whoami', arguments: {} }, options)).text;
   }
 
   /** What the agent works on; with an edit, changes it first. */
   async doing(edit?: Edit | string, options?: CallOptions): Promise<string | null> {
-    if (edit !== undefined) await this.outcome('doing', { edit: asEdit(edit) }, options);
-    return (await this.outcome<Data.SelfText>('doing', {}, options)).text;
+    if (edit !== undefined) await this.outcome({ command: 'doing', arguments: { edit: asEdit(edit) } }, options);
+    return (await this.outcome({ command: 'doing', arguments: {} }, options)).text;
   }
 
   /** A note of today; with an edit, changes it first. One that is not there is an error (`not-found`). */
   async note(name: string, edit?: Edit | string, options?: CallOptions): Promise<string> {
-    if (edit !== undefined) await this.outcome('note', { name, edit: asEdit(edit) }, options);
-    return (await this.outcome<Data.Note>('note', { name }, options)).text ?? '';
+    if (edit !== undefined) await this.outcome({ command: 'note', arguments: { name, edit: asEdit(edit) } }, options);
+    return (await this.outcome({ command: 'note', arguments: { name } }, options)).text ?? '';
   }
 
   /** One delivery cycle: what waits goes out, what came is fetched. */
-  sync(options?: CallOptions): Promise<Data.Synced> {
-    return this.outcome('daemon', { once: true }, options);
+  sync(options?: CallOptions): Promise<Synced> {
+    return this.outcome({ command: 'daemon', arguments: { once: true } }, options);
   }
 
   /** Each message as it arrives, until the signal is aborted, the loop is left, or the mailbox is closed. */
-  watch(options: WatchOptions = {}): AsyncGenerator<Data.MessageRow, void, undefined> {
+  watch(options: WatchOptions = {}): AsyncGenerator<MessageRow, void, undefined> {
     return watch(this, this.closing.signal, options);
   }
 
   /** Writes the whole state, keys and tokens and all, into a ZIP file for its owner's eyes alone. */
-  async export(file: string, options: CallOptions = {}): Promise<Data.Exported> {
+  async export(file: string, options: CallOptions = {}): Promise<Exported> {
     const done = await this.run({ command: 'export', arguments: { output: file } }, options);
     if (done.file !== null) await writeArchive(done.file.path, done.file.bytes);
-    return done.outcome as Data.Exported;
+    return done.outcome;
   }
 
   /** Ends what still watches. Nothing else is held open. */
@@ -242,160 +239,8 @@ export class Mailbox implements AsyncDisposable {
     this.closing.abort(new AzallError('cancelled', 'the mailbox was closed'));
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
     this.close();
+    return Promise.resolve();
   }
 }
-
-async function open(file: string, options: OpenOptions, signal: AbortSignal | undefined): Promise<Opened> {
-  try {
-    return await openConfig(file, options.agent, { onEvent: options.onEvent, signal });
-  } catch (thrown) {
-    throw abortedOr(fromCore(thrown), signal);
-  }
-}
-
-/** Makes a mailbox as `azall quickstart` does, which knows what a bare name means. */
-async function create(
-  opened: Opened,
-  { agent, identity }: NonNullable<OpenOptions['create']>,
-  options: OpenOptions,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const flags = [...(agent === undefined ? [] : [`--agent=${agent}`]), ...(identity === undefined ? [] : [`--identity=${identity}`])];
-  const parsed = inCore(() => core.CommandLine.parse(['quickstart', ...flags]));
-  const started = 'line' in parsed && parsed.line ? inCore(() => parsed.line.start([], opened.config)) : parsed;
-  if (!('op' in started)) throw new AzallError('usage', endingText(started), 2);
-  await runOp(() => started.op, opened, options, signal);
-}
-
-function endingText(ended: object): string {
-  const { ending } = ended as { ending?: Ending };
-  return ending?.text.trim() ?? 'the mailbox cannot be made';
-}
-
-function run(opened: Opened, command: Command, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
-  return runOp(() => new core.Op(command, opened.config), opened, options, signal);
-}
-
-async function runOp(start: () => Op, opened: Opened, options: OpenOptions, signal: AbortSignal | undefined): Promise<DoneStep> {
-  let isWhole = true;
-  const { onEvent, graceMs } = options;
-  const onGiveUp = () => {
-    isWhole = false;
-  };
-  try {
-    const op = inCore(start);
-    const done = await runCommand(op, opened.roots, { onEvent, signal, graceMs, onGiveUp });
-    if (!isWhole) signal?.throwIfAborted();
-    return done;
-  } catch (thrown) {
-    throw abortedOr(thrown, signal);
-  }
-}
-
-/** A group of commands. */
-class Commands {
-  constructor(private readonly mailbox: Mailbox) {}
-
-  protected async outcome<T>(command: string, args: Command['arguments'], options: CallOptions = {}): Promise<T> {
-    return (await this.mailbox.run({ command, ...(args === undefined ? {} : { arguments: args }) }, options)).outcome as T;
-  }
-}
-
-/** The address filter. */
-class FilterCommands extends Commands {
-  private change(changes: readonly unknown[], options?: CallOptions): Promise<Data.FilterState> {
-    return this.outcome('filter', { changes }, options);
-  }
-
-  /** As it is. */
-  state(options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([], options);
-  }
-
-  /** How the lists are used. */
-  mode(mode: Data.FilterState['mode'], options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([{ mode }], options);
-  }
-
-  /** A pattern onto the blacklist. */
-  block(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([{ add: ['blacklist', pattern] }], options);
-  }
-
-  /** A pattern off the blacklist. */
-  unblock(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([{ remove: ['blacklist', pattern] }], options);
-  }
-
-  /** A pattern onto the whitelist. */
-  allow(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([{ add: ['whitelist', pattern] }], options);
-  }
-
-  /** A pattern off the whitelist. */
-  disallow(pattern: string, options?: CallOptions): Promise<Data.FilterState> {
-    return this.change([{ remove: ['whitelist', pattern] }], options);
-  }
-}
-
-/** Known peers and their keys. */
-class KeyringCommands extends Commands {
-  /** All keys. */
-  async list(options?: CallOptions): Promise<Data.KeyringListing['keys']> {
-    return (await this.outcome<Data.KeyringListing>('keyring', 'list', options)).keys;
-  }
-
-  /** One key. */
-  async show(fingerprint: string, options?: CallOptions): Promise<Data.KeyringListing['keys'][number]> {
-    const [key] = (await this.outcome<Data.KeyringListing>('keyring', { show: fingerprint }, options)).keys;
-    if (key === undefined) throw new AzallError('not-found', `there is no key ${fingerprint} in the keyring`);
-    return key;
-  }
-
-  /** Accepts a key for the addresses it was seen with: settles a changed key. */
-  async trust(fingerprint: string, options?: CallOptions): Promise<void> {
-    await this.outcome('keyring', { trust: fingerprint }, options);
-  }
-
-  /** Forgets a key. */
-  async forget(fingerprint: string, options?: CallOptions): Promise<void> {
-    await this.outcome('keyring', { forget: fingerprint }, options);
-  }
-}
-
-/** The binding to an owner. */
-class TrustCommands extends Commands {
-  /** Whether the agent is bound. */
-  status(options?: CallOptions): Promise<Data.TrustState> {
-    return this.outcome('trust-status', {}, options);
-  }
-
-  /** Makes a token. */
-  makeToken({ signal, ...args }: CallOptions & { agent?: string; force?: boolean } = {}): Promise<Data.TrustToken> {
-    return this.outcome('trust-gen', args, { signal });
-  }
-
-  /** Checks a token. */
-  verify(token: string, options?: CallOptions): Promise<Data.TrustVerified> {
-    return this.outcome('trust-verify', { token }, options);
-  }
-
-  /** Binds the agent to an owner by a token. */
-  bind(owner: string, token: string, options?: CallOptions): Promise<Data.Bound> {
-    return this.outcome('trust-bind', { owner, token }, options);
-  }
-
-  /** Binds the agent to an owner on this machine. */
-  bindLocally(owner: string, { signal, force = false }: CallOptions & { force?: boolean } = {}): Promise<Data.Bound> {
-    return this.outcome('trust-bind-local', { owner, force }, { signal });
-  }
-
-  /** Frees the agent, and gives the owner whom it was bound to. */
-  async revoke(options?: CallOptions): Promise<string | null> {
-    return (await this.outcome<Data.Revoked>('trust-revoke', { yes: true }, options)).owner;
-  }
-}
-
-export type { FilterCommands, KeyringCommands, TrustCommands };

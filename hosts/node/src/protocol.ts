@@ -2,45 +2,45 @@
 
 import { randomBytes } from 'node:crypto';
 
-import {
-  core,
-  type Core,
-  type DayContent,
-  type DocumentedHeaders,
-  type FilterRules,
-  type Identity as CoreIdentity,
-  type Keyring as CoreKeyring,
-  type Keys,
-  type MemoryContent,
-  type NewMessage,
-  type ParsedMessage,
-  type PublicKey,
-  type SeenIds as CoreSeenIds,
-  type SignedHeaders,
-  type TokenFacts,
-  type TokenSetting,
-  type Verified,
-} from './core.js';
+import type {
+  DayOfMail,
+  DocumentedHeaders,
+  EffectKind,
+  Filter,
+  Identity as CoreIdentity,
+  Keyring as CoreKeyring,
+  KnownKeys,
+  MemoriesOfAgent,
+  Message,
+  MessageHeaders,
+  NewMessage,
+  PublicKey,
+  SeenIds as CoreSeenIds,
+  TrustFacts,
+  TrustSetting,
+  Verified,
+} from '../types/core.js';
+import { core, type Core } from './core.js';
 import { inCore } from './errors.js';
 
 export type {
-  DayContent,
+  DayOfMail as DayContent,
   DocumentedHeaders,
-  FilterRules,
+  Filter as FilterRules,
   IndexedMessage,
   KeyringEntry,
-  Keys,
-  MemoryContent,
+  KnownKeys as Keys,
+  MemoriesOfAgent as MemoryContent,
+  Message as ParsedMessage,
+  MessageHeaders as SignedHeaders,
   NewMessage,
-  Origin,
-  ParsedMessage,
   Peer,
   PublicKey,
-  SignedHeaders,
-  TokenFacts,
-  TokenSetting,
+  TrustFacts as TokenFacts,
+  TrustSetting as TokenSetting,
+  VerdictWord as Origin,
   Verified,
-} from './core.js';
+} from '../types/core.js';
 export { AzallError } from './errors.js';
 
 /** A key pair. The private key stays inside, but for the text of its file. */
@@ -77,7 +77,7 @@ export const SeenIds = {
 };
 
 /** Takes a message file apart. */
-export const parseMessage = (file: Uint8Array): ParsedMessage => inCore(() => core.parseMessage(file));
+export const parseMessage = (file: Uint8Array): Message => inCore(() => core.parseMessage(file));
 
 /** Writes a message file. */
 export const formatMessage = (message: NewMessage): string => inCore(() => core.formatMessage(message));
@@ -89,7 +89,7 @@ export const newMessageId: Core['newMessageId'] = (...of) => inCore(() => core.n
 export const sanitizeName = (name: string): string => inCore(() => core.sanitizeName(name));
 
 /** Verifies a message file: what its signature proves of its headers and its body. */
-export const verify = (file: Uint8Array, keys?: Keys): Verified => inCore(() => core.verify(file, keys));
+export const verify = (file: Uint8Array, keys?: KnownKeys): Verified => inCore(() => core.verify(file, keys));
 
 /** Verifies a body, or any text with an envelope in it, with the headers beside it. */
 export const verifyBody: Core['verifyBody'] = (headers, body, keys) => inCore(() => core.verifyBody(headers, body, keys));
@@ -98,7 +98,7 @@ export const verifyBody: Core['verifyBody'] = (headers, body, keys) => inCore(()
 export const signBody = (identity: Identity, body: string): string => inCore(() => core.signBody(identity, body));
 
 /** Signs a body with its headers and attachments (envelope 2). */
-export const signMessage = (identity: Identity, headers: SignedHeaders, body: string): string =>
+export const signMessage = (identity: Identity, headers: MessageHeaders, body: string): string =>
   inCore(() => core.signMessage(identity, headers, body));
 
 /** Signs a body with four headers in the documented form. */
@@ -106,7 +106,7 @@ export const signDocumented = (identity: Identity, headers: DocumentedHeaders, b
   inCore(() => core.signDocumented(identity, headers, body));
 
 /** Whether a filter lets a sender through. */
-export const filterAccepts = (filter: FilterRules, sender: string): boolean =>
+export const filterAccepts = (filter: Filter, sender: string): boolean =>
   inCore(() => core.filterAccepts(filter, sender));
 
 /** The fingerprint of a public key. */
@@ -119,7 +119,7 @@ export const machineFingerprint = (facts: readonly string[]): string => inCore((
 export const makeTrustToken: Core['makeTrustToken'] = (...of) => inCore(() => core.makeTrustToken(...of));
 
 /** Checks a trust token, armored or not. Whether it was used before, its caller knows. */
-export const checkTrustToken = (token: string, setting: TokenSetting): TokenFacts =>
+export const checkTrustToken = (token: string, setting: TrustSetting): TrustFacts =>
   inCore(() => core.checkTrustToken(token, setting));
 
 /** An owner's word to an agent, proven by their secret. */
@@ -129,10 +129,10 @@ export const ownerSign = (secret: string, message: string): string => inCore(() 
 export const ownerVerify: Core['ownerVerify'] = (...of) => inCore(() => core.ownerVerify(...of));
 
 /** The index of a day. */
-export const dayIndex = (day: DayContent): string => inCore(() => core.dayIndex(day));
+export const dayIndex = (day: DayOfMail): string => inCore(() => core.dayIndex(day));
 
 /** The index of all memories. */
-export const memoryIndex = (memories: MemoryContent): string => inCore(() => core.memoryIndex(memories));
+export const memoryIndex = (memories: MemoriesOfAgent): string => inCore(() => core.memoryIndex(memories));
 
 /** The description in a script's `.meta.json`; empty when there is none. */
 export const scriptDescription = (meta: Uint8Array): string => inCore(() => core.scriptDescription(meta));
@@ -141,4 +141,4 @@ export const scriptDescription = (meta: Uint8Array): string => inCore(() => core
 export const version = (): string => inCore(() => core.version());
 
 /** The kinds of effects that an operation may ask for. */
-export const effectKinds = (): string[] => inCore(() => core.effectKinds());
+export const effectKinds = (): EffectKind[] => inCore(() => core.effectKinds());

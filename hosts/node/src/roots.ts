@@ -94,5 +94,5 @@ function whyNot(name: string): string | undefined {
   if (name === '.' || name === '..') return 'it must not contain . or ..';
   if (Buffer.byteLength(name) > 255) return 'a part of it is longer than 255 bytes';
   if (/[/\\:]/.test(name)) return 'a part of it holds a slash, a backslash or a colon';
-  return /[\u0000-\u001f\u007f-\u009f]/.test(name) ? 'it holds a control character' : undefined;
+  return /\p{Cc}/u.test(name) ? 'it holds a control character' : undefined;
 }

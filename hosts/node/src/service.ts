@@ -4,17 +4,19 @@
 // - It gets one answer. The answer is on the disk, in its ticket, before it is sent; after a crash the service looks among its own
 //   messages for an answer to that message before it sends the ticket's. So there is never a second one, as long as nobody removes
 //   messages from the outbox meanwhile.
-// - The handler runs at least once for each message, and once only unless it fails or the process ends while it runs.
+// - The handler runs at least once for each message, and once only unless it fails, or the process ends or is told to stop while it runs.
 // - A message whose handler fails (or ends the process) more often than `retries` says is put aside, with the reason, and stays in
-//   the inbox; no other message waits for it.
+//   the inbox; no other message waits for it. What was worked on when the process ended is tried by itself first, so that a message is
+//   not blamed for its neighbour.
 
+import type { MessageRow, ReadMessage } from '../types/core.js';
 import { AzallError } from './errors.js';
 import type { Attachment, Mailbox } from './mailbox.js';
 import { Tickets, type Reply, type Ticket } from './tickets.js';
-import type { Message, MessageRow } from './types.js';
 import { words } from './system.js';
 
 /** What a handler gives: a text, a text with files, or nothing where there is nothing to answer. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type -- a handler without a return gives just that
 export type Answer = string | { body: string; attachments?: readonly { name: string; bytes: Uint8Array }[] } | null | undefined | void;
 
 /** What a handler is told beside the message. */
@@ -62,7 +64,7 @@ const LONGEST_BACKOFF_MS = 60_000;
 /** Serves until the signal is aborted. */
 export async function service(
   mailbox: Mailbox,
-  handler: (message: Message, context: ServiceContext) => Promise<Answer> | Answer,
+  handler: (message: ReadMessage, context: ServiceContext) => Promise<Answer> | Answer,
   options: ServiceOptions = {},
 ): Promise<ServiceReport> {
   const tickets = await Tickets.open(mailbox, options.name ?? 'service');
@@ -77,17 +79,19 @@ class Service {
   private readonly report: ServiceReport = { answered: 0, finished: 0, putAside: 0 };
   private readonly stop = new AbortController();
   private readonly slots: Slots;
+  private readonly retries: number;
   private readonly working = new Set<Promise<void>>();
   /** What ended the service: the mailbox cannot be written, say. */
   private failure: { reason: unknown } | undefined;
 
   constructor(
     private readonly mailbox: Mailbox,
-    private readonly handler: (message: Message, context: ServiceContext) => Promise<Answer> | Answer,
+    private readonly handler: (message: ReadMessage, context: ServiceContext) => Promise<Answer> | Answer,
     private readonly options: ServiceOptions,
     private readonly tickets: Tickets,
   ) {
     this.slots = new Slots(options.concurrency ?? 1);
+    this.retries = options.retries ?? 5;
   }
 
   async run(): Promise<ServiceReport> {
@@ -95,7 +99,7 @@ class Service {
     this.options.signal?.addEventListener('abort', end, { once: true });
     if (this.options.signal?.aborted) end();
     try {
-      for (const ticket of await this.tickets.all()) await this.begin(ticket);
+      for (const ticket of await this.resume()) await this.begin(ticket);
       const { interval } = this.options;
       const watched = { unread: true, signal: this.stop.signal, ...(interval === undefined ? {} : { interval }) };
       for await (const row of this.mailbox.watch(watched)) {
@@ -110,14 +114,30 @@ class Service {
     return this.report;
   }
 
+  /** What an earlier run has left and is to be worked on. What was worked on when the process ended may have ended it, so it is tried by
+   * itself first; where there were several, nobody knows which one it was, and it counts for none of them. */
+  private async resume(): Promise<Ticket[]> {
+    const left = await this.tickets.all();
+    const suspects = left.filter((ticket) => ticket.state === 'taken' && ticket.running === true);
+    const next = left.filter((ticket) => !suspects.includes(ticket));
+    const uncounted = suspects.length === 1 ? 0 : 1;
+    const quiet = suspects.map((ticket) => stopped(ticket, ticket.attempts - uncounted));
+    for (const ticket of quiet) await this.tickets.save(ticket);
+    for (const ticket of quiet) {
+      if (this.stop.signal.aborted) break;
+      const again = await this.attempt(ticket);
+      if (again !== undefined) next.push(again);
+    }
+    return next;
+  }
+
   private wants(row: MessageRow): boolean {
     return row.from !== this.mailbox.address && !this.tickets.has(row.id) && (this.options.accepts?.(row) ?? true);
   }
 
   /** Starts work on a message once there is a slot for it. */
   private async begin(ticket: Ticket): Promise<void> {
-    await this.slots.take(this.stop.signal);
-    if (this.stop.signal.aborted) return;
+    if (!(await this.slots.take(this.stop.signal))) return;
     const work = this.work(ticket).catch((reason: unknown) => {
       this.failure ??= { reason };
       this.stop.abort();
@@ -130,15 +150,14 @@ class Service {
   private async work(ticket: Ticket): Promise<void> {
     let holds = true;
     try {
-      for (let current: Ticket | undefined = ticket; current !== undefined; ) {
-        current = await this.attempt(current);
-        if (current === undefined) return;
+      let next = await this.attempt(ticket);
+      while (next !== undefined) {
         this.slots.give();
         holds = false;
-        await pause(this.backoff(current.attempts), this.stop.signal);
-        await this.slots.take(this.stop.signal);
-        if (this.stop.signal.aborted) return;
-        holds = true;
+        await pause(this.backoff(next.attempts), this.stop.signal);
+        holds = await this.slots.take(this.stop.signal);
+        if (!holds) return;
+        next = await this.attempt(next);
       }
     } finally {
       if (holds) this.slots.give();
@@ -151,21 +170,29 @@ class Service {
 
   /** One attempt; gives the ticket where another has to follow. */
   private async attempt(ticket: Ticket): Promise<Ticket | undefined> {
-    if (ticket.state === 'taken' && ticket.attempts > (this.options.retries ?? 5)) return this.putAside(ticket);
-    const begun = { ...ticket, attempts: ticket.attempts + 1 };
+    if (ticket.state === 'taken' && ticket.attempts > this.retries) return this.putAside(ticket);
+    const begun = { ...ticket, attempts: ticket.attempts + 1, running: true };
     await this.tickets.save(begun);
     try {
       await this.serve(begun);
       return undefined;
     } catch (thrown) {
-      if (isOver(thrown, this.stop.signal)) return undefined;
-      const latest = { ...(this.tickets.get(ticket.id) ?? begun), problem: words(thrown) };
-      // Another process holds the mailbox, or held it when it was killed: that is no fault of the message.
-      if (thrown instanceof AzallError && thrown.code === 'locked') return { ...latest, attempts: ticket.attempts };
-      if (latest.attempts > (this.options.retries ?? 5)) return this.putAside(latest);
-      await this.tickets.save(latest);
-      return latest;
+      const latest = this.tickets.get(ticket.id) ?? begun;
+      // That the service is to stop is no fault of the message.
+      if (!isOver(thrown, this.stop.signal)) return this.failed(ticket, latest, thrown);
+      await this.tickets.save(stopped(latest, ticket.attempts));
+      return undefined;
     }
+  }
+
+  /** What becomes of an attempt that failed. */
+  private async failed(before: Ticket, begun: Ticket, thrown: unknown): Promise<Ticket | undefined> {
+    const ticket = { ...stopped(begun), problem: words(thrown) };
+    // Another process holds the mailbox, or held it when it was killed: that is no fault of the message either.
+    if (thrown instanceof AzallError && thrown.code === 'locked') return { ...ticket, attempts: before.attempts };
+    if (ticket.attempts > this.retries) return this.putAside(ticket);
+    await this.tickets.save(ticket);
+    return ticket;
   }
 
   private async putAside(ticket: Ticket): Promise<undefined> {
@@ -177,7 +204,10 @@ class Service {
   }
 
   private async serve(ticket: Ticket): Promise<void> {
-    if (ticket.state === 'replying' && ticket.reply !== undefined) return this.send(ticket, ticket.reply);
+    if (ticket.state === 'replying' && ticket.reply !== undefined) {
+      await this.send(ticket, ticket.reply);
+      return;
+    }
     const message = await this.mailbox.read(ticket.id, { date: ticket.day });
     const isAnswer = message.headers.some(([name]) => name.toLowerCase() === 'in-reply-to');
     const skipped = isAnswer && this.options.answersAnswers !== true;
@@ -204,6 +234,11 @@ class Service {
     await this.tickets.finish(ticket.id);
     this.report.answered += 1;
   }
+}
+
+/** A ticket that nobody works on. */
+function stopped(ticket: Ticket, attempts = ticket.attempts): Ticket {
+  return { ...ticket, attempts, running: false };
 }
 
 /** Whether a handler gave up because the service is to stop: its message is worked on by the next run. */
@@ -237,21 +272,21 @@ class Slots {
     if (!(Number.isInteger(free) && free > 0)) throw new AzallError('argument', 'concurrency is a whole number from 1 on', 2);
   }
 
-  /** Takes a slot, or comes back without one when the signal is aborted. */
-  take(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return Promise.resolve();
+  /** Takes a slot; false when the signal was aborted before there was one. */
+  take(signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return Promise.resolve(false);
     if (this.free > 0) {
       this.free -= 1;
-      return Promise.resolve();
+      return Promise.resolve(true);
     }
     return new Promise((resolve) => {
       const come = () => {
         signal.removeEventListener('abort', leave);
-        resolve();
+        resolve(true);
       };
       const leave = () => {
         this.waiting.splice(this.waiting.indexOf(come), 1);
-        resolve();
+        resolve(false);
       };
       signal.addEventListener('abort', leave, { once: true });
       this.waiting.push(come);

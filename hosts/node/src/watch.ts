@@ -1,8 +1,9 @@
 // Messages as they arrive.
 
+import type { InboxListing, MessageRow } from '../types/core.js';
 import type { Mailbox } from './mailbox.js';
-import type { InboxListing, MessageRow } from './types.js';
 
+/** How a mailbox is watched. */
 export interface WatchOptions {
   /** Ends the watch, quietly. */
   signal?: AbortSignal | undefined;
@@ -12,6 +13,9 @@ export interface WatchOptions {
   unread?: boolean;
 }
 
+/** How often the inbox is looked at though nothing was told, in milliseconds: another process may have fetched what came. */
+const LOOK_MS = 10_000;
+
 /**
  * Runs the core's daemon and gives each message that comes meanwhile, once. What the daemon says of its work is no more than a bell:
  * what came is taken from the inbox itself.
@@ -19,38 +23,52 @@ export interface WatchOptions {
 export async function* watch(
   mailbox: Mailbox,
   closed: AbortSignal,
-  options: WatchOptions,
+  { signal, interval, unread = false }: WatchOptions,
 ): AsyncGenerator<MessageRow, void, undefined> {
-  const stop = new AbortController();
-  const bell = new Bell();
-  const end = () => {
-    stop.abort();
-    bell.ring();
-  };
-  const signals = [closed, options.signal].filter((signal) => signal !== undefined);
-  if (signals.some((signal) => signal.aborted)) return;
-  for (const signal of signals) signal.addEventListener('abort', end, { once: true });
-  let daemon: Promise<unknown> | undefined;
+  const leave = new AbortController();
+  const stop = AbortSignal.any([closed, leave.signal, ...(signal === undefined ? [] : [signal])]);
+  const isGoing = () => !stop.aborted;
+  if (!isGoing()) return;
+  const bell = new Bell(stop);
+  const look = setInterval(() => bell.ring(), lookMs(interval));
+  const inbox = new Inbox(mailbox);
+  let daemon: Promise<void> | undefined;
   try {
-    const inbox = new Inbox(mailbox);
-    const unread = await inbox.begin(options.unread === true);
-    daemon = listen(mailbox, options.interval, stop.signal, bell);
-    for (const row of unread) yield row;
-    while (!stop.signal.aborted) {
-      await bell.rung(daemon);
-      if (stop.signal.aborted) return;
-      for (const row of await inbox.news()) yield row;
-    }
+    const first = await inbox.begin(unread);
+    daemon = runDaemon(mailbox, interval, stop, bell);
+    yield* whileGoing(isGoing, first);
+    while (await bell.rung()) yield* whileGoing(isGoing, await inbox.news());
+  } catch (thrown) {
+    // A mailbox that was closed refuses to be looked at.
+    if (isGoing()) throw thrown;
   } finally {
-    stop.abort();
-    for (const signal of signals) signal.removeEventListener('abort', end);
-    // Told to stop it ends in its own time: what a relay hands out is stored first. What it failed with was thrown above.
-    await daemon?.catch(() => {});
+    clearInterval(look);
+    leave.abort();
+    // Told to stop it ends in its own time: what a relay hands out is stored first.
+    await daemon;
   }
 }
 
-async function listen(mailbox: Mailbox, interval: number | undefined, signal: AbortSignal, bell: Bell): Promise<void> {
-  await mailbox.run({ command: 'daemon', arguments: { interval } }, { signal, onEvent: () => bell.ring() });
+function lookMs(interval: number | undefined): number {
+  return interval === undefined ? LOOK_MS : Math.min(Math.max(interval, 1) * 1_000, LOOK_MS);
+}
+
+/** Gives rows until the watch is to end. */
+function* whileGoing(isGoing: () => boolean, rows: readonly MessageRow[]): Generator<MessageRow, void, undefined> {
+  for (const row of rows) {
+    if (!isGoing()) return;
+    yield row;
+  }
+}
+
+/** Runs the daemon to its end, which the bell is told of as well. */
+async function runDaemon(mailbox: Mailbox, interval: number | undefined, signal: AbortSignal, bell: Bell): Promise<void> {
+  try {
+    await mailbox.run({ command: 'daemon', arguments: { interval: interval ?? null } }, { signal, onEvent: () => bell.ring() });
+    bell.end();
+  } catch (reason) {
+    bell.end({ reason });
+  }
 }
 
 /** The rows of the inbox that were not given yet. */
@@ -73,8 +91,11 @@ class Inbox {
   async news(): Promise<MessageRow[]> {
     const before = this.lastDay;
     const today = await this.mailbox.inbox({ offline: true });
-    const late = before !== null && before !== today.date ? [await this.mailbox.inbox({ offline: true, date: before })] : [];
-    return [...late, today].flatMap((listing) => this.note(listing));
+    if (before === null || before === today.date) return this.note(today);
+    const late = this.note(await this.mailbox.inbox({ offline: true, date: before }));
+    const fresh = this.note(today);
+    this.forgetBefore(before);
+    return [...late, ...fresh];
   }
 
   private note(listing: InboxListing, all = false): MessageRow[] {
@@ -84,26 +105,43 @@ class Inbox {
     for (const row of fresh) this.given.add(key(row));
     return fresh;
   }
+
+  /** Days that are not looked at any more need not be known. */
+  private forgetBefore(day: string): void {
+    for (const key of this.given) if (key < day) this.given.delete(key);
+  }
 }
 
-/** Rings once for any number of pulls until somebody has come. */
+/** Rings once for any number of pulls until somebody has come, or until it is over. */
 class Bell {
   private isRung = false;
+  private over: { reason: unknown } | 'quietly' | undefined;
   private come: () => void = () => {};
+
+  constructor(stop: AbortSignal) {
+    stop.addEventListener('abort', () => this.end(), { once: true });
+  }
 
   ring(): void {
     this.isRung = true;
     this.come();
   }
 
-  /** Waits until it rings, or fails with what the work that rings it fails with. */
-  async rung(work: Promise<unknown>): Promise<void> {
-    if (!this.isRung) {
-      const ring = new Promise<void>((resolve) => {
+  /** It rings no more, for this reason if there is one. */
+  end(failure?: { reason: unknown }): void {
+    this.over ??= failure ?? 'quietly';
+    this.come();
+  }
+
+  /** Waits until it rings; false when it is over. Throws what it is over for. */
+  async rung(): Promise<boolean> {
+    if (!this.isRung && this.over === undefined) {
+      await new Promise<void>((resolve) => {
         this.come = resolve;
       });
-      await Promise.race([ring, work]);
     }
+    if (typeof this.over === 'object') throw this.over.reason;
     this.isRung = false;
+    return this.over === undefined;
   }
 }

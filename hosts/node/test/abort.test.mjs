@@ -13,6 +13,8 @@ test('a signal that is aborted already stops every call before it begins', async
     Mailbox.open(ada.configFile, { signal }),
     ada.send({ to: 'ada@localhost', body: 'x' }, { signal }),
     ada.reply('000000000000', 'x', { signal }),
+    ada.send({ to: 'ada@localhost', body: 'x', attachments: ['/no/such'] }, { signal }),
+    ada.reply('000000000000', { body: 'x', attachments: ['/no/such'] }, { signal }),
     ada.inbox({ signal }),
     ada.read('000000000000', { signal }),
     ada.search('x', { signal }),

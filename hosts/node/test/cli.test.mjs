@@ -65,6 +65,25 @@ test('a daemon stops cleanly on SIGTERM', async () => {
   assert.equal(JSON.parse(output).received, 1);
 });
 
+test('a reader that goes away while lines are told is no failure either', async () => {
+  const cwd = folder();
+  azall(['quickstart', '--agent', 'ada'], cwd);
+  const config = path.join(cwd, 'config.json');
+  fs.writeFileSync(config, JSON.stringify({ ...JSON.parse(fs.readFileSync(config, 'utf8')), sync_interval: 1 }));
+  const child = spawn(process.execPath, [program, 'inbox', '--watch'], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let notices = '';
+  child.stderr.on('data', (chunk) => (notices += chunk));
+  const closed = new Promise((resolve) => child.once('close', (code, signal) => resolve([code, signal])));
+  azall(['send', '--to', 'ada@localhost', '--subject', 'first', '--body', 'x'], cwd);
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  child.stdout.destroy();
+  azall(['send', '--to', 'ada@localhost', '--subject', 'second', '--body', 'x'], cwd);
+  // Two cycles, in which it is told; if that ends the process, the race is lost.
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, 2_500))]);
+  child.kill('SIGTERM');
+  assert.deepEqual([await closed, notices], [[0, null], '']);
+});
+
 test('a reader that goes away is no failure', () => {
   const cwd = folder();
   azall(['quickstart', '--agent', 'ada'], cwd);

@@ -111,6 +111,24 @@ test('once it is told to stop, requests are given up after the grace, but files 
   assert.equal(abandoned, true);
 });
 
+test('an owner that fails when it is told something stops the operation at a safe point, and is told in the end', async () => {
+  const reason = new Error('a fault of the owner');
+  const onEvent = () => {
+    throw reason;
+  };
+  const event = { step: 'event', level: 'info', text: 'hello' };
+  const op = new Script((self) => {
+    if (self.polls.length < 3) return event;
+    return self.cancelled === 0 ? wait() : done;
+  });
+  await assert.rejects(drive(op, {}, { onEvent }), reason);
+  assert.equal(op.cancelled, 1);
+  // What the operation says of being told to stop is not why it ended.
+  const cancelled = Object.assign(new Error('told to stop'), { name: 'AzallError', code: 'cancelled' });
+  const failing = new Script((self) => (self.polls.length < 2 ? event : self.cancelled === 0 ? wait() : cancelled));
+  await assert.rejects(drive(failing, {}, { onEvent }), reason);
+});
+
 test('no more than sixteen requests are under way', async () => {
   let running = 0;
   let most = 0;

@@ -71,4 +71,5 @@ test('what nobody waits for is ended', async () => {
   const asked = ask('/never', {}, over.signal);
   over.abort();
   await assert.rejects(asked, { name: 'EffectError' });
+  await assert.rejects(ask('/never', {}, AbortSignal.abort()), { name: 'EffectError' });
 });

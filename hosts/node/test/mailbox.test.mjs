@@ -42,6 +42,8 @@ test('attachments go along, from paths and from memory', async () => {
   assert.deepEqual(new Uint8Array(fs.readFileSync(attachments[0].path)), bytes);
   assert.equal(fs.readFileSync(attachments[1].path, 'utf8'), 'hello');
   await assert.rejects(ada.send({ to: 'bob@localhost', body: '', attachments: ['/no/such'] }), { code: 'file' });
+  // It has no end.
+  await assert.rejects(ada.send({ to: 'bob@localhost', body: '', attachments: ['/dev/zero'] }), { code: 'file', message: /more than 67108864 bytes/ });
 });
 
 test('memories, notes and the agent itself', async () => {

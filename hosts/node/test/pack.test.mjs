@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 
 import { folder, packageFolder } from './support.mjs';
 
@@ -14,10 +14,12 @@ function run(command, words, cwd) {
 }
 
 const CONSUMER = `
-import { Mailbox, service, AzallError, type MessageRow } from 'azall';
-import { verify, Identity } from 'azall/protocol';
-import { drive, type Handlers } from 'azall/drive';
+import { Mailbox, service, AzallError, type Command, type FilterState, type Message, type MessageRow, type Sent } from 'azall';
+import { verify, signMessage, Identity, type Origin, type SignedHeaders, type TokenFacts, type Verified } from 'azall/protocol';
+import { drive, EffectError, type Effect, type Entry, type Event, type Handlers, type Moment, type Place } from 'azall/drive';
 import { service as same } from 'azall/service';
+
+export type Named = [TokenFacts, Effect, Entry, Event, Moment, Place];
 
 export async function use(): Promise<string> {
   const mailbox = await Mailbox.open('x', { create: { agent: 'x' } });
@@ -30,41 +32,62 @@ export async function use(): Promise<string> {
   await mailbox.send({ to: 'x' });
   // @ts-expect-error there is no such option
   await mailbox.inbox({ everything: true });
+  const waiting: number = (await mailbox.run({ command: 'status' })).outcome.waiting;
+  // @ts-expect-error there is no such command
+  await mailbox.run({ command: 'rememebr' });
+  const [recipient] = (await mailbox.send({ to: ['x'], body: 'x', attachments: ['file'] })).recipients;
+  const reason: string | undefined = recipient?.state === 'queued' ? recipient.reason : undefined;
+  const command: Command = { command: 'held', arguments: { release: '0' } };
+  const documents: [Sent, Message, FilterState] = [await mailbox.reply('0', 'x'), await mailbox.read('0'), await mailbox.filter.mode('off')];
+  // @ts-expect-error the native core has nothing of this
+  Identity.generate().free();
   const stop: typeof service = same;
   await stop(mailbox, (message) => message.text, { concurrency: 2 });
   const handlers: Partial<Handlers> = { Random: ({ count }) => new Uint8Array(count) };
-  void [handlers, drive, AzallError, Identity.generate()];
-  return verify(new Uint8Array()).verdict;
+  const headers: SignedHeaders = { from: 'a@x', to: ['b@x'], date: '2026-01-01 00:00:00', message_id: '0123456789ab' };
+  void [handlers, drive, AzallError, EffectError, signMessage(Identity.generate(), headers, 'x'), waiting, reason, command, documents];
+  const verified: Verified = verify(new Uint8Array());
+  const verdict: Origin = verified.verdict;
+  return verdict;
 }
 `;
 
-test('npm install of the tarball', () => {
-  const [packed, empty] = [folder(), folder()];
-  const [{ filename, size, files }] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', packed], packageFolder));
-  assert.ok(size < 6_000_000, `${size} bytes`);
-  const names = files.map(({ path: name }) => name);
-  for (const needed of ['bin/azall.js', 'dist/index.js', 'dist/index.d.ts', 'README.md', 'package.json']) assert.ok(names.includes(needed), needed);
-  assert.ok(names.some((name) => /^native\/azall\..*\.node$/.test(name) || name === 'wasm/azall.js'), 'a core');
-  assert.ok(!names.some((name) => name.startsWith('test/') || name.startsWith('src/')), names.join());
+/** The package, packed and installed in an empty folder. */
+const empty = folder();
+let packed;
 
+before(() => {
+  const into = folder();
+  [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', into], packageFolder));
   run('npm', ['init', '-y'], empty);
-  run('npm', ['install', '--offline', '--no-audit', '--no-fund', path.join(packed, filename)], empty);
+  run('npm', ['install', '--offline', '--no-audit', '--no-fund', path.join(into, packed.filename)], empty);
+});
+
+test('the tarball is small, has all that it needs and nothing else', () => {
+  assert.ok(packed.size < 6_000_000, `${packed.size} bytes`);
+  const names = packed.files.map(({ path: name }) => name);
+  for (const needed of ['bin/azall.js', 'dist/index.js', 'dist/index.d.ts', 'types/core.d.ts', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE', 'package.json']) {
+    assert.ok(names.includes(needed), needed);
+  }
+  assert.ok(names.some((name) => /^native\/azall\..*\.node$/.test(name) || name === 'wasm/azall.js'), 'a core');
+  assert.ok(!names.some((name) => /^(test|src|scripts)\//.test(name)), names.join());
+});
+
+test('what was installed works', () => {
   assert.match(run('npx', ['--no-install', 'azall', '--version'], empty), /^azall \d/);
   run('npx', ['--no-install', 'azall', 'quickstart', '--agent', 'ada'], empty);
   fs.writeFileSync(path.join(empty, 'use.mjs'), "import { Mailbox } from 'azall';\nconsole.log((await Mailbox.open('.')).address);\n");
   assert.equal(run(process.execPath, ['use.mjs'], empty), 'ada@localhost\n');
 });
 
-test('the types are found by whoever uses the package', () => {
-  const consumer = folder();
-  fs.mkdirSync(path.join(consumer, 'node_modules/@types'), { recursive: true });
-  fs.symlinkSync(packageFolder, path.join(consumer, 'node_modules/azall'));
-  fs.symlinkSync(path.join(packageFolder, 'node_modules/@types/node'), path.join(consumer, 'node_modules/@types/node'));
-  fs.writeFileSync(path.join(consumer, 'use.ts'), CONSUMER);
-  fs.writeFileSync(path.join(consumer, 'package.json'), '{"type": "module"}');
+test('the types are found by whoever has installed it', () => {
+  const types = path.join(empty, 'node_modules/@types');
+  fs.mkdirSync(types, { recursive: true });
+  fs.symlinkSync(path.join(packageFolder, 'node_modules/@types/node'), path.join(types, 'node'));
+  fs.writeFileSync(path.join(empty, 'use.mts'), CONSUMER);
   const tsc = path.join(packageFolder, 'node_modules/typescript/bin/tsc');
-  for (const [module, resolution] of [['NodeNext', 'NodeNext'], ['ESNext', 'Bundler']]) {
-    const flags = ['--noEmit', '--strict', '--target', 'ES2022', '--lib', 'ES2023', '--types', 'node', '--module', module, '--moduleResolution', resolution];
-    run(process.execPath, [tsc, ...flags, 'use.ts'], consumer);
+  for (const [module, resolution] of [['Node16', 'Node16'], ['NodeNext', 'NodeNext'], ['ESNext', 'Bundler']]) {
+    const flags = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'ES2022', '--lib', 'ES2023', '--types', 'node'];
+    run(process.execPath, [tsc, ...flags, '--module', module, '--moduleResolution', resolution, 'use.mts'], empty);
   }
 });

@@ -1,4 +1,4 @@
-// A service that ends its own process at a chosen point: node service-worker.mjs CONFIG handler|replying|sent|live
+// A service that ends its own process at a chosen point: node service-worker.mjs CONFIG handler|both|bomb|replying|sent|live
 import process from 'node:process';
 
 import { Mailbox, service } from '../dist/index.js';
@@ -23,9 +23,17 @@ Mailbox.prototype.reply = async function (...of) {
   return sent;
 };
 
-const handler = () => {
+/** How many messages were begun with. */
+let begun = 0;
+
+const handler = async ({ subject }) => {
+  begun += 1;
   if (how === 'handler') end();
+  // Two are worked on beside each other, and neither comes to its end, before one of them takes the process down.
+  while (how === 'both' && (begun < 2 || subject !== 'bomb')) await new Promise((resolve) => setTimeout(resolve, 10));
+  if (['both', 'bomb'].includes(how) && subject === 'bomb') end();
   return 'answered';
 };
 // A process that is killed while it works on a message has begun it once more.
-await service(mailbox, handler, { retries: how === 'handler' ? 2 : 50, interval: 1, backoffMs: 1, signal: stop.signal });
+const retries = { handler: 2, both: 1, bomb: 1 }[how] ?? 50;
+await service(mailbox, handler, { retries, concurrency: 2, interval: 1, backoffMs: 1, signal: stop.signal });

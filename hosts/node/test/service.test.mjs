@@ -144,6 +144,132 @@ test('a message that ends the process each time is put aside', async () => {
   assert.equal((await answersOf(ada)).length, 0);
 });
 
+test('a message that ends the process takes none with it that is worked on beside it', async () => {
+  const { ada, bob, root } = await pair();
+  for (const subject of ['bomb', 'innocent']) await ada.send({ to: 'bob@localhost', subject, body: 'x' });
+  await bob.sync();
+  assert.equal(await work(bob.configFile, 'both').ended, 'SIGKILL');
+  // Now each by itself: it is the bomb twice.
+  for (let run = 0; run < 2; run += 1) assert.equal(await work(bob.configFile, 'bomb').ended, 'SIGKILL');
+  const { child, ended, ready } = work(bob.configFile, 'bomb');
+  await ready;
+  const tickets = path.join(root, '.azall-service/bob@localhost');
+  await until(() => fs.readdirSync(tickets).some((name) => name.endsWith('.aside.json')), 'it is put aside');
+  await until(async () => (await answersOf(ada)).length === 1, 'the other is answered');
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
+  assert.deepEqual((await answersOf(ada)).map(({ subject }) => subject), ['Re: innocent']);
+  assert.equal(fs.readdirSync(tickets).length, 1);
+});
+
+/** Where the tickets of bob's service lie, and one that an earlier run has left there. */
+function ticket(root, content = {}) {
+  const tickets = path.join(root, '.azall-service/bob@localhost');
+  fs.mkdirSync(tickets, { recursive: true });
+  if (content.id !== undefined) fs.writeFileSync(path.join(tickets, `${content.id}.json`), JSON.stringify(content));
+  return tickets;
+}
+
+test('a message that an earlier run had taken and not read is answered once, though it is still listed as unread', async () => {
+  const { ada, bob, root } = await pair();
+  for (const subject of ['one', 'two', 'three']) await ada.send({ to: 'bob@localhost', subject, body: 'x' });
+  for (const { id, day } of (await bob.inbox()).messages) ticket(root, { id, day, state: 'taken', attempts: 1 });
+  const handled = [];
+  let listed = false;
+  // What is not read yet is listed before the first of them is read, and told after the last of them is done with.
+  const { inbox, read } = Mailbox.prototype;
+  bob.inbox = async (options) => {
+    const listing = await inbox.call(bob, options);
+    if (options.unread !== true) return listing;
+    listed = listing.messages.length === 3;
+    await until(() => fs.readdirSync(ticket(root)).every((name) => name.startsWith('lock-')), 'all are done with');
+    await ada.send({ to: 'bob@localhost', subject: 'last', body: 'x' });
+    return listing;
+  };
+  bob.read = async (...of) => {
+    await until(() => listed, 'the unread messages are listed');
+    return read.apply(bob, of);
+  };
+  const handler = ({ subject }) => {
+    handled.push(subject);
+    return 'answer';
+  };
+  await serveUntil(bob, handler, { concurrency: 3 }, () => handled.includes('last'), 'the last of all');
+  assert.deepEqual(handled, [...new Set(handled)]);
+  assert.equal(handled.length, 4);
+});
+
+test('being told to stop is no failure of a message', async () => {
+  const { ada, bob, root } = await pair();
+  await ada.send({ to: 'bob@localhost', subject: 'long', body: 'x' });
+  const attempts = [];
+  for (let run = 0; run < 3; run += 1) {
+    const stop = new AbortController();
+    const handler = async (_message, { attempt, signal }) => {
+      attempts.push(attempt);
+      setImmediate(() => stop.abort());
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    const report = await service(bob, handler, { retries: 0, interval: 1, signal: stop.signal });
+    assert.equal(report.putAside, 0);
+  }
+  assert.deepEqual(attempts, [1, 1, 1]);
+  assert.equal(fs.readdirSync(ticket(root)).length, 1);
+});
+
+test('a lock counts for nothing when its process is gone, even if another one has got its number', async () => {
+  const { ada, bob, root } = await pair();
+  await ada.send({ to: 'bob@localhost', body: 'x' });
+  const tickets = ticket(root);
+  // As after a crash in a container, where every first process has the same number.
+  fs.writeFileSync(path.join(tickets, 'lock-0123'), JSON.stringify({ pid: process.pid, started: 'another time' }));
+  fs.writeFileSync(path.join(tickets, 'lock-4567'), 'damaged');
+  const report = await serveUntil(bob, () => 'answer', {}, async () => (await answersOf(ada)).length === 1, 'the answer');
+  assert.equal(report.answered, 1);
+  assert.deepEqual(fs.readdirSync(tickets), []);
+});
+
+test('of many that want to serve at once no two do', async () => {
+  const { bob } = await pair();
+  const stop = new AbortController();
+  const wanted = Array.from({ length: 5 }, () => service(bob, () => 'x', { interval: 1, signal: stop.signal }));
+  const ended = Promise.allSettled(wanted);
+  // Those that do not serve say so; then whoever serves is told to stop.
+  let refused = 0;
+  for (const each of wanted) {
+    each.catch((error) => {
+      assert.equal(error.code, 'locked');
+      refused += 1;
+    });
+  }
+  await until(() => refused >= 4, 'four are refused');
+  stop.abort();
+  assert.ok((await ended).filter(({ status }) => status === 'fulfilled').length <= 1);
+});
+
+test('where it cannot be told whether a message was answered, no answer is sent', async () => {
+  const { ada, bob, root } = await pair();
+  await ada.send({ to: 'bob@localhost', subject: 'asked', body: 'x' });
+  const [{ id, day }] = (await bob.inbox()).messages;
+  const reply = { body: 'again', attachments: [] };
+  ticket(root, { id, day, state: 'replying', attempts: 1, reply });
+  // A folder that cannot be listed, whoever asks.
+  const sent = path.join(bob.folder, day, 'sent');
+  fs.rmSync(sent, { recursive: true, force: true });
+  fs.writeFileSync(sent, '');
+  const reasons = [];
+  const options = { retries: 1, onPutAside: (_id, reason) => reasons.push(reason) };
+  await serveUntil(bob, () => 'never', options, () => reasons.length === 1, 'it is put aside');
+  assert.match(reasons[0], /sent: a file stands where a folder must be$/);
+  assert.equal((await answersOf(ada)).length, 0);
+});
+
+test('what it cannot write it says, with the path', async () => {
+  const { bob, root } = await pair();
+  fs.writeFileSync(path.join(root, '.azall-service'), '');
+  await assert.rejects(service(bob, () => 'x'), { name: 'AzallError', code: 'file', message: /\.azall-service\/bob@localhost\/lock-/ });
+});
+
 test('the example counts words', async () => {
   const { answer } = await import(path.join(installed(path.join(repository, 'examples/node')), 'statistics.mjs'));
   const { ada, bob } = await pair();

@@ -17,6 +17,7 @@ function cases(vectors, key = 'cases') {
 }
 
 const hex = (text) => new Uint8Array(Buffer.from(text, 'hex'));
+// eslint-disable-next-line no-control-regex -- white space as Python has it
 const stripEnd = (text) => text.replace(/[\s\u001c-\u001f\u0085]+$/u, '');
 
 test('no file of vectors is left out', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { watch } from '../dist/watch.js';
 import { folder, mailbox, registered, relay } from './support.mjs';
 
 test('a message over a relay arrives, once, and the loop can be left', async () => {
@@ -47,4 +48,77 @@ test('closing the mailbox ends its watches', async () => {
   const rest = ada.watch().next();
   ada.close();
   assert.equal((await rest).done, true);
+});
+
+const never = new AbortController().signal;
+const row = (id, day = '2026-03-11') => ({ id, day });
+
+/** A mailbox of a test's own: its days with what lies under them, and its daemon. */
+function scripted(days, daemon) {
+  return {
+    today: '2026-03-11',
+    inbox({ date = this.today }) {
+      return Promise.resolve({ date, messages: [...(days[date] ?? [])] });
+    },
+    run: (_command, options) => daemon(options),
+  };
+}
+
+/** A daemon that says nothing until it is told to stop. */
+const silent = ({ signal }) => new Promise((resolve) => signal.addEventListener('abort', resolve));
+
+test('what another process has fetched is given too, though the own daemon tells nothing', async () => {
+  const days = { '2026-03-11': [row('known')] };
+  const iterator = watch(scripted(days, silent), never, { interval: 1 });
+  const coming = iterator.next();
+  setTimeout(() => days['2026-03-11'].push(row('fetched elsewhere')), 20);
+  assert.equal((await coming).value.id, 'fetched elsewhere');
+  await iterator.return();
+});
+
+test('a daemon that fails while a message is worked on ends the watch, not the process', async () => {
+  const days = { '2026-03-11': [row('unread')] };
+  const iterator = watch(scripted(days, () => Promise.reject(new Error('no config'))), never, { unread: true });
+  assert.equal((await iterator.next()).value.id, 'unread');
+  // Long enough for a rejection that nobody handles to be noticed.
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await assert.rejects(iterator.next(), { message: 'no config' });
+});
+
+test('at midnight nothing is left out and nothing given twice', async () => {
+  const days = { '2026-03-11': [row('old')] };
+  let ring;
+  const own = scripted(days, (options) => {
+    ring = options.onEvent;
+    return silent(options);
+  });
+  const iterator = watch(own, never, {});
+  const first = iterator.next();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  days['2026-03-11'].push(row('late'));
+  days['2026-03-12'] = [row('early', '2026-03-12')];
+  own.today = '2026-03-12';
+  ring();
+  assert.deepEqual([(await first).value.id, (await iterator.next()).value.id], ['late', 'early']);
+  const rest = iterator.next();
+  days['2026-03-12'].push(row('next', '2026-03-12'));
+  ring();
+  assert.equal((await rest).value.id, 'next');
+  await iterator.return();
+});
+
+test('a signal ends it between two messages, and a mailbox that is closed while it looks ends it quietly', async () => {
+  const stop = new AbortController();
+  const both = watch(scripted({ '2026-03-11': [row('one'), row('two')] }, silent), never, { unread: true, signal: stop.signal });
+  assert.equal((await both.next()).value.id, 'one');
+  stop.abort();
+  assert.equal((await both.next()).done, true);
+
+  const closing = new AbortController();
+  const closed = scripted({}, silent);
+  closed.inbox = () => {
+    closing.abort();
+    return Promise.reject(new Error('the mailbox was closed'));
+  };
+  assert.equal((await watch(closed, closing.signal, {}).next()).done, true);
 });
