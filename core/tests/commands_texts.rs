@@ -316,6 +316,19 @@ fn the_environment_names_another_agent() {
         @ bob@localhost/.agent_key
         "#,
     );
+    // The first command makes its config, which says so when the variable is gone.
+    let mut shell = Shell::new();
+    shell.agent = Some("carol@localhost".to_owned());
+    play(
+        &mut shell,
+        r#"
+        $ remember --text 'My name lasts.' --title name
+        ! Configured as carol@localhost
+        @ carol@localhost/.agent_key
+        "#,
+    );
+    shell.agent = None;
+    play(&mut shell, "$ recall name\n| My name lasts.\n$ address -q\n= carol@localhost");
     shell.agent = Some("../evil".to_owned());
     play(&mut shell, "$ address -q\n! $AGENTAZALL_AGENT\n? 1");
 }

@@ -37,24 +37,29 @@ pub struct Context {
     pub mailboxes_shown: String,
 }
 
-/// Reads the config, before the folders that it names can be opened. `agent` is `$AGENTAZALL_AGENT`.
+/// Reads the config, before the folders that it names can be opened. `agent` is `$AGENTAZALL_AGENT`; where there is no
+/// config, the one that is made is this agent's.
 #[must_use]
 pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
     Op::start(move |cx| async move {
         let place = Place::new(Root::Config, config_file);
-        let (mut config, found) = match cx.read(&place).await? {
+        let named = Config::agent_of_environment(&agent.unwrap_or_default())
+            .map_err(|source| Error::Config { path: place.to_string(), source })?;
+        let (config, found) = match cx.read(&place).await? {
             Some(bytes) => (parse_config(&bytes, &place.to_string())?, true),
             None => {
-                let name = format!("agent-{}@localhost", text::hex(&cx.random::<4>().await?));
-                (Config::fresh(&Address::parse(&name)?, &new_agent_key(&cx).await?), false)
+                // The agent that is asked for by name goes by it in a later command without the variable, too.
+                let name = match &named {
+                    Some(name) => name.clone(),
+                    None => made_up_name(&cx).await?,
+                };
+                (Config::fresh(&name, &new_agent_key(&cx).await?), false)
             }
         };
         for warning in config.warnings() {
             cx.emit(Level::Warning, format!("{place}: {warning}"));
         }
-        config
-            .override_agent(&agent.unwrap_or_default())
-            .map_err(|source| Error::Config { path: place.to_string(), source })?;
+        let config = config.with_agent(named);
         Ok(Opened { config, found })
     })
 }
@@ -70,6 +75,10 @@ pub fn open_error(error: Error, config_shown: &str) -> Error {
 
 fn parse_config(bytes: &[u8], path: &str) -> Result<Config, Error> {
     Config::parse(bytes).map_err(|source| Error::Config { path: path.to_owned(), source })
+}
+
+async fn made_up_name(cx: &Cx) -> Result<Address, Error> {
+    Ok(Address::parse(&format!("agent-{}@localhost", text::hex(&cx.random::<4>().await?)))?)
 }
 
 /// A new `agent_key`: 32 hex digits.
@@ -325,12 +334,9 @@ impl Session {
     /// When it cannot be read; the old one stays.
     pub async fn reload(&mut self) -> Result<(), Error> {
         if let Some(bytes) = self.cx.read(&self.config_place).await? {
-            let agent = self.config.agent().clone();
-            let mut config = parse_config(&bytes, &self.config_shown)?;
-            if *config.agent() != agent {
-                config.override_agent(agent.as_str()).map_err(|source| self.config_error(source))?;
-            }
-            self.config = config;
+            let config = parse_config(&bytes, &self.config_shown)?;
+            let agent = (config.agent() != self.config.agent()).then(|| self.config.agent().clone());
+            self.config = config.with_agent(agent);
         }
         Ok(())
     }

@@ -181,14 +181,13 @@ fn a_list_takes_the_place_of_the_single_account() {
 
 #[test]
 fn the_override_lasts_but_is_not_written() {
-    let mut config = fresh();
-    config.override_agent(" ").unwrap();
+    let config = fresh().with_agent(Config::agent_of_environment(" ").unwrap());
     assert_eq!(config.agent().as_str(), "agent-ae739082@localhost");
-    config.override_agent("bob@localhost").unwrap();
+    let mut config = config.with_agent(Config::agent_of_environment("bob@localhost").unwrap());
     config.set_sharing(false).unwrap();
     assert_eq!(config.agent().as_str(), "bob@localhost");
     assert_eq!(config.to_json(), REFERENCE);
-    assert!(config.override_agent("../x").is_err());
+    assert!(Config::agent_of_environment("../x").is_err());
 }
 
 fn json_value() -> impl Strategy<Value = Value> {
