@@ -101,6 +101,35 @@ fn no_challenge_of_another_relay_is_signed() {
 }
 
 #[test]
+fn a_name_that_is_taken_leaves_no_mailbox_that_would_swallow_its_owners_mail() {
+    let relay = Relay::of_version2();
+    register(&mut newcomer(&relay), &["--agent", "bob"]).ok();
+    let mut shell = stranger(&relay);
+    register(&mut shell, &["--agent", "bob"]).fails(1, "another name");
+    register(&mut shell, &["--agent", "alice"]).ok();
+    shell.run(&["send", "--to", "bob.agenttalk", "-s", "x", "-b", "y"]).ok();
+    assert_eq!(relay.calls("POST /v2/messages"), 1, "{:?}", shell.host.files.keys());
+    // A mailbox that was there is nobody's to remove.
+    let mut shell = stranger(&relay);
+    shell.put("bob.agenttalk/2026-01-01/notes/plan.txt", "mine");
+    register(&mut shell, &["--agent", "bob"]).fails(1, "another name");
+    assert_eq!(shell.mailbox_file("bob.agenttalk/2026-01-01/notes/plan.txt").as_deref(), Some("mine"));
+}
+
+#[test]
+fn the_doctor_notices_a_token_that_the_relay_does_not_accept() {
+    let relay = Relay::of_version2();
+    let mut shell = Machine::on(&relay, "alice");
+    hand_out(&relay, "1_o", "first");
+    shell.run(&["doctor"]).ok();
+    shell.reconfigure(|config| config["relays"][0]["token"] = json!("an-old-one"));
+    let ran = shell.run(&["doctor"]).fails(1, "");
+    assert!(ran.out.contains(&format!("FAULT relay {URL}: {URL} does not accept the token")), "{}", ran.out);
+    assert_eq!(shell.run(&["status"]).ok().json["transports"][1]["reachable"], false);
+    assert_eq!(relay.calls("POST /v2/ack"), 0, "what waits stays");
+}
+
+#[test]
 fn a_relay_is_asked_once_what_it_speaks() {
     let relay = Relay::of_version2();
     let mut shell = Machine::on(&relay, "alice");
