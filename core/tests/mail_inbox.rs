@@ -438,7 +438,7 @@ fn held_messages_are_released_and_dropped_by_id() {
     let mut shell = with_a_changed_key("hold");
     let held = shell.run(&["held"]).ok();
     let id = held.json["messages"][0]["id"].as_str().unwrap().to_owned();
-    shell.run(&["held", "release", "nosuch"]).fails(1, "nosuch");
+    shell.run(&["held", "release", "nosuch"]).fails(1, "`azall held` lists them");
     shell.run(&["held", "drop", "nosuch"]).fails(1, "nosuch");
     shell.run(&["held", "release"]).fails(2, "<ID>");
     let ran = shell.run(&["held", "release", &id[..6]]).ok();
