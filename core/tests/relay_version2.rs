@@ -343,6 +343,21 @@ fn a_large_attachment_goes_as_a_blob_to_who_has_a_key() {
 }
 
 #[test]
+fn what_a_relay_brings_is_written_in_the_order_of_the_protocol() {
+    let relay = Relay::of_version2();
+    let mut shell = Machine::on(&relay, "alice");
+    let mut bob = Machine::on(&relay, "bob");
+    bob.files.insert("plan.txt".into(), b"plan".to_vec());
+    bob.run(&["send", "--to", "alice", "--cc", "bob", "-s", "Plan", "-b", "y", "-a", "plan.txt"]).ok();
+    shell.run(&["inbox"]).ok();
+    let id = shell.the_one("Plan")["id"].as_str().unwrap().to_owned();
+    let headers = shell.run(&["read", &id]).ok().json["headers"].as_array().unwrap().clone();
+    let names: Vec<&str> = headers.iter().map(|header| header[0].as_str().unwrap()).collect();
+    let order = ["From", "To", "Cc", "Subject", "Date", "Message-ID", "Status", "Attachments", "Verdict"];
+    assert_eq!(names, order);
+}
+
+#[test]
 fn what_does_not_fit_goes_as_a_blob_and_to_nobody_who_may_not_know_blobs() {
     let relay = Relay::of_version2();
     let mut shell = Machine::on(&relay, "alice");

@@ -297,6 +297,7 @@ impl<'a> Desk<'a> {
             let names: Vec<&str> = attachments.iter().map(|(name, _)| name.as_str()).collect();
             headers.set("Attachments", &names.join(", "));
         }
+        headers.arrange();
         let mut message = Message { headers, body: arrival.body.clone() };
         set_verdict(&mut message.headers, &self.seal, verdict);
         let text = message.to_text();
