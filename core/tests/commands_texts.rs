@@ -11,6 +11,7 @@
 mod memory;
 
 use azall_core::engine::effect::{EntryKind, IoErrorKind};
+use azall_core::protocol::layout::Root;
 use memory::play::play;
 use memory::shell::Shell;
 
@@ -329,6 +330,11 @@ fn the_environment_names_another_agent() {
     );
     shell.agent = None;
     play(&mut shell, "$ recall name\n| My name lasts.\n$ address -q\n= carol@localhost");
+    // A mailbox that another config has made gets no second one.
+    shell.host.files.remove(&(Root::Config, "config.json".to_owned()));
+    shell.agent = Some("carol@localhost".to_owned());
+    play(&mut shell, "$ recall name\n! carol@localhost is taken: /home/data/mailboxes/carol@localhost/.agent_key\n? 3");
+    assert!(shell.host.file(Root::Config, "config.json").is_none());
     shell.agent = Some("../evil".to_owned());
     play(&mut shell, "$ address -q\n! $AGENTAZALL_AGENT\n? 1");
 }

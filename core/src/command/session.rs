@@ -14,6 +14,7 @@ use crate::sync::Mailbox;
 use crate::sync::memo::Memo;
 
 use super::error::Error;
+use super::start::NameTaken;
 
 /// The config as it was found, or as it would be made.
 #[derive(Clone, Debug)]
@@ -151,9 +152,11 @@ impl Session {
     /// begins with it; the very first one makes the config, so that it already works.
     ///
     /// # Errors
-    /// [`Error::ForeignMailbox`] when the agent's key file holds another key than the config.
+    /// [`Error::ForeignMailbox`] when the agent's key file holds another key than the config; [`Error::NameTaken`] when
+    /// there is no config yet and the mailbox of the agent that the environment names is another config's.
     pub async fn enter(&mut self) -> Result<(), Error> {
         if !self.found {
+            self.check_name_is_free().await?;
             match self.create_config().await {
                 Ok(()) => {
                     let welcome = format!("Welcome! Configured as {} ({})", self.address(), self.config_shown);
@@ -175,6 +178,20 @@ impl Session {
             self.change_config(change, failed).await?;
         }
         self.check_agent_key().await
+    }
+
+    /// Whether a new config can be this agent's: one for a mailbox that another config has made would be of no use. A name
+    /// that is made up is nobody's.
+    async fn check_name_is_free(&self) -> Result<(), Error> {
+        let place = self.home.agent_key();
+        if !self.config.is_overridden() || self.cx.read(&place).await?.is_none() {
+            return Ok(());
+        }
+        // The config is made before the key file, so it is there by now if another first command made both.
+        match self.cx.read(&self.config_place).await? {
+            Some(_) => Ok(()),
+            None => Err(NameTaken { agent: self.address().to_string(), path: self.shown(&place) }.into()),
+        }
     }
 
     /// An error in the config, with its path.

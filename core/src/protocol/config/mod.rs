@@ -101,6 +101,12 @@ impl Config {
         self
     }
 
+    /// Whether another agent stands in for `agent_name`.
+    #[must_use]
+    pub const fn is_overridden(&self) -> bool {
+        self.agent_override.is_some()
+    }
+
     /// The agent: `$AGENTAZALL_AGENT` where it was given, else `agent_name`.
     #[must_use]
     pub fn agent(&self) -> &Address {
