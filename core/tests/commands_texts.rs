@@ -317,6 +317,22 @@ fn the_environment_names_another_agent() {
         @ bob@localhost/.agent_key
         "#,
     );
+    // Whom a command names, the config is.
+    play(
+        &mut shell,
+        r#"
+        $ setup --agent bob@localhost
+        ! was ada@localhost's
+        | bob@localhost
+        $ setup --agent bob@localhost
+        | bob@localhost
+        $ setup --agent dora
+        ! was bob@localhost's
+        | dora@localhost
+        "#,
+    );
+    shell.agent = None;
+    play(&mut shell, "$ address -q\n= dora@localhost");
     // The first command makes its config, which says so when the variable is gone.
     let mut shell = Shell::new();
     shell.agent = Some("carol@localhost".to_owned());

@@ -101,6 +101,18 @@ fn no_challenge_of_another_relay_is_signed() {
 }
 
 #[test]
+fn the_account_is_the_named_agents_whoever_the_environment_names() {
+    let relay = Relay::of_version2();
+    let mut shell = newcomer(&relay);
+    shell.agent = Some("zed@localhost".into());
+    let fingerprint = register(&mut shell, &["--agent", "alice"]).ok().json["fingerprint"].clone();
+    shell.agent = None;
+    let own = shell.run(&["crypto-identity"]).ok().json;
+    assert_eq!((&own["agent"], &own["fingerprint"]), (&json!("alice.agenttalk"), &fingerprint));
+    assert!(shell.below("zed@localhost").is_empty());
+}
+
+#[test]
 fn a_name_that_is_taken_leaves_no_mailbox_that_would_swallow_its_owners_mail() {
     let relay = Relay::of_version2();
     register(&mut newcomer(&relay), &["--agent", "bob"]).ok();

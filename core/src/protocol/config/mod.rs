@@ -101,6 +101,12 @@ impl Config {
         self
     }
 
+    /// `agent_name`, whoever stands in for it.
+    #[must_use]
+    pub const fn named_agent(&self) -> &Address {
+        &self.settings.agent
+    }
+
     /// Whether another agent stands in for `agent_name`.
     #[must_use]
     pub const fn is_overridden(&self) -> bool {
