@@ -44,6 +44,14 @@ impl Config {
         Ok(())
     }
 
+    /// Sets `mailbox_dir`.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn set_mailbox_dir(&mut self, dir: &str) -> Result<(), ConfigError> {
+        self.set("mailbox_dir", json!(dir))
+    }
+
     /// Sets `agent_key`.
     ///
     /// # Errors
