@@ -38,7 +38,11 @@ fn live(up: &Up, opened: &Opened, relay: &Relay, runner: &Runner) -> Result<u8, 
     let server = server_url(&relay.url, None, false).map_err(|error| runner.place().failed(&error.to_string()))?;
     let known = account(opened, |account| account.server == server);
     if opened.found {
-        keeps_its_name(up, known.and_then(|account| account.address.as_ref()).unwrap_or(opened.config.agent()), runner)?;
+        keeps_its_name(
+            up,
+            known.and_then(|account| account.address.as_ref()).unwrap_or(opened.config.agent()),
+            runner,
+        )?;
     }
     if known.is_none() {
         let name = agent_name(up, opened, runner)?;

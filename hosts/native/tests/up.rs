@@ -112,10 +112,14 @@ fn up_for_another_agent_than_the_configs_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     assert!(Up::start(folder, &["up", "--agent", "alice", "--port", "0"]).stop().success());
-    assert!(refusal(folder, "alice").contains("config.json is the config of alice.agenttalk; carol needs one of its own"));
+    assert!(
+        refusal(folder, "alice").contains("config.json is the config of alice.agenttalk; carol needs one of its own")
+    );
     // One that has no account yet keeps its name and its memories too.
     ask(folder, "dora", &["quickstart", "--agent", "dora"]);
-    assert!(refusal(folder, "dora").contains("config.json is the config of dora@localhost; carol needs one of its own"));
+    assert!(
+        refusal(folder, "dora").contains("config.json is the config of dora@localhost; carol needs one of its own")
+    );
     assert_eq!(ask(folder, "dora", &["address"])["address"], "dora@localhost");
 }
 
