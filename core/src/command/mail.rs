@@ -186,7 +186,10 @@ async fn row(
     if let Some(damage) = head.damage(truncated) {
         return Err(damage.to_string());
     }
-    let verdict = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
+    let sealed = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
+    let is_doubtful =
+        location.folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
+    let verdict = sealed.filter(|_| !is_doubtful).map(|sealed| sealed.verdict);
     let unread = head.is_new();
     let attachments = head.attachments.as_deref().map(attachment_names).unwrap_or_default();
     let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();

@@ -113,9 +113,14 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
             Some(keyring) => keyring,
             none => none.insert(mailbox.keyring().await?),
         };
-        if let Some(verdict) = seal.read(header, &receive::subjects(&message.headers)) {
-            enter_again(mailbox, keyring, &mut seen, &verdict, &message);
-            continue;
+        match seal.read(header, &receive::subjects(&message.headers)) {
+            Some(sealed) if sealed.is_of(&message.body) => {
+                enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
+                continue;
+            }
+            // Copied from the message that it belongs to, or the message was changed since.
+            Some(_) => mailbox.memo.doubt(day, &id),
+            None => {}
         }
         let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
         match judge(mailbox, keyring, day, &id, message, fresh).await? {
@@ -238,7 +243,7 @@ async fn judge(
     receive::learn(keyring, &verdict, &opened, &message.headers, cx.now());
     let folder = receive::folder_by_policy(mailbox, &verdict);
     message.headers.remove_local();
-    receive::set_verdict(&mut message.headers, &mailbox.seal(), &verdict);
+    receive::set_verdict(&mut message, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
     let key = key(&verdict, &message);
     let received = Received { day, id: id.clone(), folder, from, subject, verdict };
