@@ -115,7 +115,13 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         };
         match seal.read(header, &receive::subjects(&message.headers)) {
             Some(sealed) if sealed.is_of(&message.body) => {
-                enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
+                let is_new = key(&sealed.verdict, &message).is_some_and(|key| !seen.contains(&key));
+                let place = mailbox.home.message(day, Folder::Inbox, &id);
+                // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who
+                // wrote the file may have died before that.
+                if !is_new || mailbox.cx.make_durable(&place).await? {
+                    enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
+                }
                 continue;
             }
             // Copied from the message that it belongs to, or the message was changed since.
