@@ -163,10 +163,10 @@ fn key(verdict: &Verdict, message: &Message) -> Option<MessageKey> {
 
 /// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it.
 async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> Result<bool, Error> {
-    if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
-        return Ok(false);
-    }
     let Message { headers, body } = Message::from_text(&judged.text);
+    if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
+        return is_held(mailbox, judged, &body).await;
+    }
     // A file's name is the id, or begins with it where another message has that name.
     let begins = headers.value("Message-ID").unwrap_or_default().to_owned();
     for day in mailbox.days().await? {
@@ -187,6 +187,17 @@ async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> 
         }
     }
     Ok(false)
+}
+
+/// Whether it was held back before, by a process that died before it entered it among the seen ids, and its sender, who was
+/// slow, dropped it a second time.
+async fn is_held(mailbox: &Mailbox<'_>, judged: &Judged, body: &str) -> Result<bool, Error> {
+    let Received { day, id, .. } = &judged.received;
+    let place = mailbox.home.message(*day, Folder::Held, id);
+    let is_it =
+        mailbox.cx.read(&place).await?.is_some_and(|held| judged.key.is_some() && Message::parse(&held).body == body);
+    // The other one is removed, so this one has to last.
+    Ok(is_it && mailbox.cx.make_durable(&place).await?)
 }
 
 /// What was learned of a message that has its verdict: a crash may have kept it from being entered.

@@ -27,3 +27,10 @@ fn no_message_is_sent_without_an_attachment_that_it_names() {
 fn what_is_acknowledged_has_a_name_that_lasts() {
     goes_well(3434);
 }
+
+/// A message was held back by a process that died before it entered it among the seen ids, and dropped a second time by a sender
+/// that had been stopped.
+#[test]
+fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
+    goes_well(11_738);
+}
