@@ -14,6 +14,7 @@ use azall_core::engine::effect::{IoError, IoErrorKind, ScriptResult};
 use azall_core::protocol::layout::Root;
 use memory::play::play;
 use memory::shell::Shell;
+use serde_json::Value;
 
 fn shared(shell: &Shell, path: &str) -> Option<String> {
     shell.host.file(Root::Shared, path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -272,6 +273,19 @@ fn a_mailbox_goes_into_an_archive_and_comes_back_whole() {
         "#,
     );
     assert_eq!(other.host.files, shell.host.files);
+}
+
+#[test]
+fn an_import_is_found_where_it_was_unpacked() {
+    let mut shell = lived_in();
+    shell.reconfigure(|config| config["mailbox_dir"] = "../elsewhere".into());
+    play(&mut shell, "$ export -o a.zip\n| Exported");
+    let mut other = Shell::new();
+    other.files.insert("a.zip".into(), shell.files["a.zip"].clone());
+    play(&mut other, "$ import a.zip\n| Imported");
+    let config: Value = serde_json::from_slice(other.host.file(Root::Config, "config.json").unwrap()).unwrap();
+    assert_eq!(config["mailbox_dir"], "./data/mailboxes");
+    play(&mut other, "$ import a.zip --json\n{\"files\": 0}");
 }
 
 #[test]

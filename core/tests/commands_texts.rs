@@ -11,6 +11,7 @@
 mod memory;
 
 use azall_core::engine::effect::{EntryKind, IoErrorKind};
+use azall_core::protocol::layout::Root;
 use memory::play::play;
 use memory::shell::Shell;
 
@@ -316,6 +317,40 @@ fn the_environment_names_another_agent() {
         @ bob@localhost/.agent_key
         "#,
     );
+    // Whom a command names, the config is.
+    play(
+        &mut shell,
+        r#"
+        $ setup --agent bob@localhost
+        ! was ada@localhost's
+        | bob@localhost
+        $ setup --agent bob@localhost
+        | bob@localhost
+        $ setup --agent dora
+        ! was bob@localhost's
+        | dora@localhost
+        "#,
+    );
+    shell.agent = None;
+    play(&mut shell, "$ address -q\n= dora@localhost");
+    // The first command makes its config, which says so when the variable is gone.
+    let mut shell = Shell::new();
+    shell.agent = Some("carol@localhost".to_owned());
+    play(
+        &mut shell,
+        r#"
+        $ remember --text 'My name lasts.' --title name
+        ! Configured as carol@localhost
+        @ carol@localhost/.agent_key
+        "#,
+    );
+    shell.agent = None;
+    play(&mut shell, "$ recall name\n| My name lasts.\n$ address -q\n= carol@localhost");
+    // A mailbox that another config has made gets no second one.
+    shell.host.files.remove(&(Root::Config, "config.json".to_owned()));
+    shell.agent = Some("carol@localhost".to_owned());
+    play(&mut shell, "$ recall name\n! carol@localhost is taken: /home/data/mailboxes/carol@localhost/.agent_key\n? 3");
+    assert!(shell.host.file(Root::Config, "config.json").is_none());
     shell.agent = Some("../evil".to_owned());
     play(&mut shell, "$ address -q\n! $AGENTAZALL_AGENT\n? 1");
 }

@@ -38,7 +38,8 @@ fn a_damaged_key_file_is_named_and_never_replaced() {
         let mut shell = Machine::of("alice@localhost");
         shell.put(KEY_FILE, content.as_bytes());
         for words in [vec!["crypto-identity"], vec!["send", "--to", "bob", "-b", "x"], vec!["sign"]] {
-            shell.pipe("x", &words).fails(1, &format!("/home/data/mailboxes/{KEY_FILE}"));
+            let ran = shell.pipe("x", &words).fails(1, &format!("/home/data/mailboxes/{KEY_FILE}"));
+            assert_eq!(ran.err.matches("restore").count(), 1, "what to do is said once: {}", ran.err);
             assert_eq!(shell.host.file(Root::Mailboxes, KEY_FILE), Some(content.as_bytes()));
         }
         assert!(shell.messages("alice@localhost", "outbox").is_empty());
@@ -258,6 +259,8 @@ fn a_filter_that_makes_no_sense_changes_nothing() {
         (vec!["--add", "a"], 2, "--mode"),
         (vec!["--mode", "off", "--add", "a"], 2, "--mode"),
         (vec!["--block", &long], 1, "xxx"),
+        (vec!["--mode", "whitelist", "--allow", ""], 1, "the whitelist is empty"),
+        (vec!["--block", " "], 1, "the blacklist is empty"),
     ] {
         let mut shell = Machine::of("alice@localhost");
         let before = shell.settings();

@@ -31,8 +31,33 @@ fn states(ran: &Ran) -> Vec<(String, String)> {
     recipients.iter().map(|recipient| (text(&recipient["address"]), text(&recipient["state"]))).collect()
 }
 
+/// A message as another client leaves it in the outbox, without a state beside it.
+fn left_by_another_client(shell: &mut Machine, id: &str, headers: &str) {
+    let text = format!("From: alice@localhost\n{headers}Subject: {id}\nMessage-ID: {id}\nStatus: new\n\n---\nHi");
+    shell.put(&format!("alice@localhost/2026-03-11/outbox/{id}.txt"), text);
+}
+
 fn reason(ran: &Ran) -> &str {
     ran.json["recipients"][0]["reason"].as_str().unwrap()
+}
+
+#[test]
+fn another_clients_message_to_what_is_no_address_is_not_called_sent() {
+    for (headers, said, copies) in [
+        ("To: nobody at all\n", "nobody at all: failed: ", 0),
+        ("To: bob@localhost\nCc: a b\n", "a b: failed: ", 1),
+        ("To: ,\n", "(nobody): failed: the message names no recipient", 0),
+        ("", "(nobody): failed: ", 0),
+    ] {
+        let mut shell = neighbours();
+        left_by_another_client(&mut shell, "m1", headers);
+        shell.run(&["daemon", "--once"]).ok();
+        assert_eq!(shell.messages("alice@localhost", "sent").len(), 0, "{headers}");
+        assert_eq!(shell.messages("alice@localhost", "failed").len(), 1, "{headers}");
+        assert_eq!(shell.messages("bob@localhost", "inbox").len(), copies, "{headers}");
+        let notice = shell.run(&["read", "undelivered-m1"]).ok();
+        assert!(notice.out.contains(said), "{}", notice.out);
+    }
 }
 
 #[test]

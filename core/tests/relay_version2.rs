@@ -101,6 +101,47 @@ fn no_challenge_of_another_relay_is_signed() {
 }
 
 #[test]
+fn the_account_is_the_named_agents_whoever_the_environment_names() {
+    let relay = Relay::of_version2();
+    let mut shell = newcomer(&relay);
+    shell.agent = Some("zed@localhost".into());
+    let fingerprint = register(&mut shell, &["--agent", "alice"]).ok().json["fingerprint"].clone();
+    shell.agent = None;
+    let own = shell.run(&["crypto-identity"]).ok().json;
+    assert_eq!((&own["agent"], &own["fingerprint"]), (&json!("alice.agenttalk"), &fingerprint));
+    assert!(shell.below("zed@localhost").is_empty());
+}
+
+#[test]
+fn a_name_that_is_taken_leaves_no_mailbox_that_would_swallow_its_owners_mail() {
+    let relay = Relay::of_version2();
+    register(&mut newcomer(&relay), &["--agent", "bob"]).ok();
+    let mut shell = stranger(&relay);
+    register(&mut shell, &["--agent", "bob"]).fails(1, "another name");
+    register(&mut shell, &["--agent", "alice"]).ok();
+    shell.run(&["send", "--to", "bob.agenttalk", "-s", "x", "-b", "y"]).ok();
+    assert_eq!(relay.calls("POST /v2/messages"), 1, "{:?}", shell.host.files.keys());
+    // A mailbox that was there is nobody's to remove.
+    let mut shell = stranger(&relay);
+    shell.put("bob.agenttalk/2026-01-01/notes/plan.txt", "mine");
+    register(&mut shell, &["--agent", "bob"]).fails(1, "another name");
+    assert_eq!(shell.mailbox_file("bob.agenttalk/2026-01-01/notes/plan.txt").as_deref(), Some("mine"));
+}
+
+#[test]
+fn the_doctor_notices_a_token_that_the_relay_does_not_accept() {
+    let relay = Relay::of_version2();
+    let mut shell = Machine::on(&relay, "alice");
+    hand_out(&relay, "1_o", "first");
+    shell.run(&["doctor"]).ok();
+    shell.reconfigure(|config| config["relays"][0]["token"] = json!("an-old-one"));
+    let ran = shell.run(&["doctor"]).fails(1, "");
+    assert!(ran.out.contains(&format!("FAULT relay {URL}: {URL} does not accept the token")), "{}", ran.out);
+    assert_eq!(shell.run(&["status"]).ok().json["transports"][1]["reachable"], false);
+    assert_eq!(relay.calls("POST /v2/ack"), 0, "what waits stays");
+}
+
+#[test]
 fn a_relay_is_asked_once_what_it_speaks() {
     let relay = Relay::of_version2();
     let mut shell = Machine::on(&relay, "alice");
@@ -311,6 +352,21 @@ fn a_large_attachment_goes_as_a_blob_to_who_has_a_key() {
     shell.run(&["send", "--to", "carl,bob", "-s", "both", "-b", "y", "-a", "big.bin"]).ok();
     assert!(relay.waiting("carl")[0]["payload"].as_str().unwrap().contains("\"data\""));
     assert_eq!(relay.waiting("bob").len(), 3);
+}
+
+#[test]
+fn what_a_relay_brings_is_written_in_the_order_of_the_protocol() {
+    let relay = Relay::of_version2();
+    let mut shell = Machine::on(&relay, "alice");
+    let mut bob = Machine::on(&relay, "bob");
+    bob.files.insert("plan.txt".into(), b"plan".to_vec());
+    bob.run(&["send", "--to", "alice", "--cc", "bob", "-s", "Plan", "-b", "y", "-a", "plan.txt"]).ok();
+    shell.run(&["inbox"]).ok();
+    let id = shell.the_one("Plan")["id"].as_str().unwrap().to_owned();
+    let headers = shell.run(&["read", &id]).ok().json["headers"].as_array().unwrap().clone();
+    let names: Vec<&str> = headers.iter().map(|header| header[0].as_str().unwrap()).collect();
+    let order = ["From", "To", "Cc", "Subject", "Date", "Message-ID", "Status", "Attachments", "Verdict"];
+    assert_eq!(names, order);
 }
 
 #[test]

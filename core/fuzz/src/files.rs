@@ -174,10 +174,11 @@ pub fn verdict(data: &[u8]) {
     assert_eq!(seal.read(words, &subjects), None);
 
     let header = format!("{words} {}", mac(key, words, &subjects));
-    let Some(verdict) = seal.read(&header, &subjects) else { return };
-    let written = seal.write(&verdict, &subjects);
-    assert_eq!(seal.read(&written, &subjects).as_ref(), Some(&verdict));
-    assert!(protocol_text::is_header_safe(&written) && written.len() < 100);
+    let Some(sealed) = seal.read(&header, &subjects) else { return };
+    let written = seal.write(&sealed.verdict, &subjects, rest);
+    let again = seal.read(&written, &subjects).expect("what was written");
+    assert!(again.verdict == sealed.verdict && again.is_of(rest) && !again.is_of(&header));
+    assert!(protocol_text::is_header_safe(&written) && written.len() < 140);
     assert_eq!(VerdictSeal::new(b"another").read(&written, &subjects), None);
     assert_eq!(seal.read(&written, &Subjects { message_id: "another", from: "", ..subjects }), None);
 }
@@ -185,7 +186,7 @@ pub fn verdict(data: &[u8]) {
 /// The seal's MAC, as the format says it.
 fn mac(key: &[u8], words: &str, subjects: &Subjects<'_>) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
-    mac.update(b"azall verdict 1\n");
+    mac.update(b"azall verdict 2\n");
     for part in [words, subjects.message_id, subjects.from, subjects.to, subjects.subject, subjects.date] {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());

@@ -142,10 +142,12 @@ pub enum Error {
         limit: u64,
     },
     /// No message has this id.
-    #[error("there is no message whose id begins with {id:?}; `azall inbox --all` lists them")]
+    #[error("there is no message whose id begins with {id:?}; `{listed_by}` lists them")]
     NoSuchMessage {
         /// The id as it was given.
         id: String,
+        /// The command that lists the messages that were looked at.
+        listed_by: &'static str,
     },
     /// Several messages' ids begin in this way.
     #[error("several messages' ids begin with {id:?}: {matches}; give more of the id")]

@@ -159,8 +159,11 @@ pub async fn import(session: &mut Session, import: Import) -> Result<Imported, E
     let config = Config::parse(&config_bytes)
         .map_err(|source| Error::Config { path: format!("{CONFIG} of the archive"), source })?;
     if !session.found {
+        // The mailbox is unpacked here, wherever it was where it was packed.
+        let here = session.config.mailbox_dir().to_owned();
         session.home = AgentHome::new(config.agent());
         session.config = config;
+        session.config.set_mailbox_dir(&here).map_err(|source| session.config_error(source))?;
     } else {
         session.enter().await?;
         let ours = session.config.agent().same_as(config.agent());

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::config::{Config, ConfigError, FilterList};
 use crate::protocol::filter::{FilterMode, Pattern, PatternTooLong};
+use crate::protocol::text;
 
 use super::error::Error;
 use super::session::Session;
@@ -46,18 +47,28 @@ pub struct FilterState {
 
 /// A pattern that no filter takes.
 #[derive(Debug, thiserror::Error)]
-#[error("{pattern:?}: {source}")]
-pub struct FilterError {
-    /// The pattern.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub source: PatternTooLong,
+#[non_exhaustive]
+pub enum FilterError {
+    /// It is too long.
+    #[error("{pattern:?}: {source}")]
+    TooLong {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        source: PatternTooLong,
+    },
+    /// It is empty, as a variable of a script that was not set. On a whitelist of its own it would turn everybody away.
+    #[error("the pattern for the {list} is empty; write an address, or a part of one with `*`")]
+    Empty {
+        /// The list that it was meant for.
+        list: &'static str,
+    },
 }
 
 /// Shows or changes the filter.
 ///
 /// # Errors
-/// A pattern that is too long; a config that cannot be written.
+/// A pattern that is empty or too long; a config that cannot be written.
 pub async fn filter(session: &mut Session, command: FilterCommand) -> Result<FilterState, Error> {
     session.enter().await?;
     let changed = if command.changes.is_empty() {
@@ -86,10 +97,12 @@ pub async fn filter(session: &mut Session, command: FilterCommand) -> Result<Fil
 
 /// Whether a filter takes the pattern.
 fn check(change: &FilterChange) -> Result<(), FilterError> {
-    if let FilterChange::Add(_, pattern) = change {
-        Pattern::new(pattern).map_err(|source| FilterError { pattern: pattern.clone(), source })?;
+    let FilterChange::Add(list, pattern) = change else { return Ok(()) };
+    if text::strip(pattern).is_empty() {
+        return Err(FilterError::Empty { list: list.name() });
     }
-    Ok(())
+    let too_long = |source| FilterError::TooLong { pattern: pattern.clone(), source };
+    Pattern::new(pattern).map(|_| ()).map_err(too_long)
 }
 
 fn apply(config: &mut Config, change: &FilterChange) -> Result<String, ConfigError> {

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::lock;
+use crate::protocol::config::RelayAccount;
 use crate::protocol::identity::Identity;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
+use crate::protocol::relay::version2::Api;
 use crate::protocol::trust::{Binding, UsedNonces};
-use crate::sync::relay_call;
+use crate::sync::{relay_call, version2_call};
 
 use super::error::Error;
 use super::mail;
@@ -98,22 +100,27 @@ async fn transports(session: &Session) -> Result<Vec<TransportState>, Error> {
     }];
     let relays = session.config.relays().iter().map(|account| async move {
         let name = format!("relay {}", account.server);
-        match relay_call::status(&session.cx, &account.server).await {
-            Ok(facts) if account.token.is_some() => {
-                let word = |key: &str| facts.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
-                let server = word("server").unwrap_or_else(|| "answers".to_owned());
-                TransportState { name, reachable: true, detail: server }
-            }
-            Ok(_) => TransportState {
-                name,
-                reachable: false,
-                detail: "answers, but the config has no token for it; see `azall register`".to_owned(),
-            },
-            Err(error) => TransportState { name, reachable: false, detail: error.to_string() },
+        match relay(session, account).await {
+            Ok(server) => TransportState { name, reachable: true, detail: server },
+            Err(why) => TransportState { name, reachable: false, detail: why },
         }
     });
     states.extend(session.cx.all(EFFECTS_IN_FLIGHT, relays).await);
     Ok(states)
+}
+
+/// What a relay calls itself, or why nothing can be sent or fetched there.
+async fn relay(session: &Session, account: &RelayAccount) -> Result<String, String> {
+    let (facts, api) = relay_call::status(&session.cx, &account.server).await.map_err(|error| error.to_string())?;
+    if account.token.is_none() {
+        return Err("answers, but the config has no token for it; see `azall register`".to_owned());
+    }
+    // Version 1 has no call that needs a token and changes nothing.
+    if let Api::Version2(_) = api {
+        version2_call::check_token(&session.cx, account).await.map_err(|error| error.to_string())?;
+    }
+    let server = facts.into_iter().find(|(name, _)| name == "server");
+    Ok(server.map_or_else(|| "answers".to_owned(), |(_, value)| value))
 }
 
 /// Looks for faults.

@@ -186,7 +186,10 @@ async fn row(
     if let Some(damage) = head.damage(truncated) {
         return Err(damage.to_string());
     }
-    let verdict = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
+    let sealed = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
+    let is_doubtful =
+        location.folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
+    let verdict = sealed.filter(|_| !is_doubtful).map(|sealed| sealed.verdict);
     let unread = head.is_new();
     let attachments = head.attachments.as_deref().map(attachment_names).unwrap_or_default();
     let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();
@@ -217,13 +220,19 @@ fn subjects<'a>(head: &'a Head<'_>) -> Subjects<'a> {
     }
 }
 
+/// That no message in these folders has this id, with the command that lists those that are there.
+pub(super) fn no_such_message(id: &str, folders: &[Folder]) -> Error {
+    let listed_by = if folders == [Folder::Held] { "azall held" } else { "azall inbox --all" };
+    Error::NoSuchMessage { id: id.to_owned(), listed_by }
+}
+
 /// The one message whose id is or begins with `id`, the newest day first, in the folders given.
 ///
 /// # Errors
 /// [`Error::NoSuchMessage`], [`Error::AmbiguousId`].
 pub(super) async fn find(session: &Session, id: &str, days: &[Day], folders: &[Folder]) -> Result<Location, Error> {
     if id.is_empty() {
-        return Err(Error::NoSuchMessage { id: String::new() });
+        return Err(no_such_message(id, folders));
     }
     let places = days.iter().rev().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
     let listed = session
@@ -246,7 +255,7 @@ pub(super) async fn find(session: &Session, id: &str, days: &[Day], folders: &[F
     }
     match matches.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(Error::NoSuchMessage { id: id.to_owned() }),
+        [] => Err(no_such_message(id, folders)),
         many => Err(Error::AmbiguousId {
             id: id.to_owned(),
             matches: many.iter().take(5).map(|location| location.id.to_string()).collect::<Vec<_>>().join(", "),

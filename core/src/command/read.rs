@@ -88,7 +88,8 @@ pub(super) async fn load(session: &Session, id: &str, date: Option<Day>, folders
     };
     let location = mail::find(session, id, &days, folders).await?;
     let place = location.place(&session.home);
-    let bytes = session.cx.read(&place).await?.ok_or_else(|| Error::NoSuchMessage { id: location.id.to_string() })?;
+    let gone = || mail::no_such_message(location.id.as_str(), folders);
+    let bytes = session.cx.read(&place).await?.ok_or_else(gone)?;
     let message = Message::parse(&bytes);
     Ok(Loaded { location, bytes, message })
 }

@@ -6,10 +6,9 @@ use crate::engine::event::Level;
 use crate::protocol::address::Address;
 use crate::protocol::config::{Config, RelayAccount, Transport};
 use crate::protocol::id::Fingerprint;
-use crate::protocol::identity::Identity;
 use crate::protocol::layout::AgentHome;
 use crate::protocol::relay::version2::Api;
-use crate::protocol::relay::{AgentName, RelayError, ServerUrl, Token, UrlError};
+use crate::protocol::relay::{AgentName, Registered as Account, RelayError, ServerUrl, Token, UrlError};
 use crate::sync::{relay_call, version2_call};
 
 use super::error::Error;
@@ -95,10 +94,7 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
     let api = relay_call::api(&session.cx, &register.server).await.map_err(RelayCommandError::Relay)?;
     let account = match api {
         Api::Version1 => relay_call::register(&session.cx, &register.server, &register.name).await,
-        Api::Version2(_) => {
-            let key = key_of_account(session, &register.name).await?;
-            version2_call::register(&session.cx, &register.server, &register.name, &key).await
-        }
+        Api::Version2(_) => account_of_key(session, &register).await?,
     };
     let account = account.map_err(RelayCommandError::Relay)?;
     let enter = |config: &mut Config| {
@@ -129,18 +125,38 @@ pub async fn register(session: &mut Session, register: Register) -> Result<Regis
     })
 }
 
-/// The key that is to own the account: the agent's own, in the mailbox that the agent has or will have. It is durable before
-/// anybody else hears of it.
-async fn key_of_account(session: &Session, name: &AgentName) -> Result<Identity, Error> {
-    let home = if session.config.relays().is_empty() {
-        AgentHome::new(&Address::parse(&format!("{name}.agenttalk"))?)
-    } else {
-        session.home.clone()
-    };
-    session.admit(&home).await?;
+/// An account that the agent's key owns. The key is durable before anybody else hears of it.
+async fn account_of_key(session: &Session, register: &Register) -> Result<Result<Account, RelayError>, Error> {
+    let Register { server, name, .. } = register;
+    let home = home_of_account(session, name)?;
+    let was_there = session.admit(&home).await? || !session.cx.list(&home.dir()).await?.is_empty();
     let key = session.identity_at(&home.identity_key()).await?;
     session.cx.make_durable(&home.identity_key()).await?;
-    Ok(key)
+    let account = version2_call::register(&session.cx, server, name, &key).await;
+    if !was_there && account.as_ref().is_err_and(RelayError::leaves_no_account) {
+        leave_no_neighbour(session, &home).await?;
+    }
+    Ok(account)
+}
+
+/// The mailbox that the agent has, or will have once it has the account.
+fn home_of_account(session: &Session, name: &AgentName) -> Result<AgentHome, Error> {
+    if session.config.relays().is_empty() {
+        Ok(AgentHome::new(&Address::parse(&format!("{name}.agenttalk"))?))
+    } else {
+        Ok(session.home.clone())
+    }
+}
+
+/// Takes away the mailbox of an account that was not to be had, with the key that was made for it: the name is somebody
+/// else's, and what is sent to them from here would go into that folder.
+async fn leave_no_neighbour(session: &Session, home: &AgentHome) -> Result<(), Error> {
+    let key = home.identity_key();
+    let entries = session.cx.list(&home.dir()).await?;
+    if entries.iter().all(|entry| entry.name == key.path.file_name()) {
+        session.cx.remove(&home.dir()).await?;
+    }
+    Ok(())
 }
 
 /// An agent that gets another name gets another mailbox: what is in the earlier one is not lost, only not shown any more.

@@ -14,6 +14,7 @@ use crate::sync::Mailbox;
 use crate::sync::memo::Memo;
 
 use super::error::Error;
+use super::start::NameTaken;
 
 /// The config as it was found, or as it would be made.
 #[derive(Clone, Debug)]
@@ -37,24 +38,29 @@ pub struct Context {
     pub mailboxes_shown: String,
 }
 
-/// Reads the config, before the folders that it names can be opened. `agent` is `$AGENTAZALL_AGENT`.
+/// Reads the config, before the folders that it names can be opened. `agent` is `$AGENTAZALL_AGENT`; where there is no
+/// config, the one that is made is this agent's.
 #[must_use]
 pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
     Op::start(move |cx| async move {
         let place = Place::new(Root::Config, config_file);
-        let (mut config, found) = match cx.read(&place).await? {
+        let named = Config::agent_of_environment(&agent.unwrap_or_default())
+            .map_err(|source| Error::Config { path: place.to_string(), source })?;
+        let (config, found) = match cx.read(&place).await? {
             Some(bytes) => (parse_config(&bytes, &place.to_string())?, true),
             None => {
-                let name = format!("agent-{}@localhost", text::hex(&cx.random::<4>().await?));
-                (Config::fresh(&Address::parse(&name)?, &new_agent_key(&cx).await?), false)
+                // The agent that is asked for by name goes by it in a later command without the variable, too.
+                let name = match &named {
+                    Some(name) => name.clone(),
+                    None => made_up_name(&cx).await?,
+                };
+                (Config::fresh(&name, &new_agent_key(&cx).await?), false)
             }
         };
         for warning in config.warnings() {
             cx.emit(Level::Warning, format!("{place}: {warning}"));
         }
-        config
-            .override_agent(&agent.unwrap_or_default())
-            .map_err(|source| Error::Config { path: place.to_string(), source })?;
+        let config = config.with_agent(named);
         Ok(Opened { config, found })
     })
 }
@@ -70,6 +76,10 @@ pub fn open_error(error: Error, config_shown: &str) -> Error {
 
 fn parse_config(bytes: &[u8], path: &str) -> Result<Config, Error> {
     Config::parse(bytes).map_err(|source| Error::Config { path: path.to_owned(), source })
+}
+
+async fn made_up_name(cx: &Cx) -> Result<Address, Error> {
+    Ok(Address::parse(&format!("agent-{}@localhost", text::hex(&cx.random::<4>().await?)))?)
 }
 
 /// A new `agent_key`: 32 hex digits.
@@ -142,9 +152,11 @@ impl Session {
     /// begins with it; the very first one makes the config, so that it already works.
     ///
     /// # Errors
-    /// [`Error::ForeignMailbox`] when the agent's key file holds another key than the config.
+    /// [`Error::ForeignMailbox`] when the agent's key file holds another key than the config; [`Error::NameTaken`] when
+    /// there is no config yet and the mailbox of the agent that the environment names is another config's.
     pub async fn enter(&mut self) -> Result<(), Error> {
         if !self.found {
+            self.check_name_is_free().await?;
             match self.create_config().await {
                 Ok(()) => {
                     let welcome = format!("Welcome! Configured as {} ({})", self.address(), self.config_shown);
@@ -166,6 +178,20 @@ impl Session {
             self.change_config(change, failed).await?;
         }
         self.check_agent_key().await
+    }
+
+    /// Whether a new config can be this agent's: one for a mailbox that another config has made would be of no use. A name
+    /// that is made up is nobody's.
+    async fn check_name_is_free(&self) -> Result<(), Error> {
+        let place = self.home.agent_key();
+        if !self.config.is_overridden() || self.cx.read(&place).await?.is_none() {
+            return Ok(());
+        }
+        // The config is made before the key file, so it is there by now if another first command made both.
+        match self.cx.read(&self.config_place).await? {
+            Some(_) => Ok(()),
+            None => Err(NameTaken { agent: self.address().to_string(), path: self.shown(&place) }.into()),
+        }
     }
 
     /// An error in the config, with its path.
@@ -325,12 +351,9 @@ impl Session {
     /// When it cannot be read; the old one stays.
     pub async fn reload(&mut self) -> Result<(), Error> {
         if let Some(bytes) = self.cx.read(&self.config_place).await? {
-            let agent = self.config.agent().clone();
-            let mut config = parse_config(&bytes, &self.config_shown)?;
-            if *config.agent() != agent {
-                config.override_agent(agent.as_str()).map_err(|source| self.config_error(source))?;
-            }
-            self.config = config;
+            let config = parse_config(&bytes, &self.config_shown)?;
+            let agent = (config.agent() != self.config.agent()).then(|| self.config.agent().clone());
+            self.config = config.with_agent(agent);
         }
         Ok(())
     }

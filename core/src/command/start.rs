@@ -64,7 +64,8 @@ pub struct NameTaken {
 /// # Errors
 /// [`NameTaken`]; a config that cannot be written.
 pub async fn setup(session: &mut Session, setup: Setup) -> Result<SetupOutcome, Error> {
-    let is_same_agent = session.found && session.config.agent().same_as(&setup.agent);
+    let config = &session.config;
+    let is_same_agent = session.found && !config.is_overridden() && config.agent().same_as(&setup.agent);
     if !is_same_agent {
         become_agent(session, &setup.agent).await?;
     }
@@ -117,11 +118,13 @@ async fn become_agent(session: &mut Session, agent: &Address) -> Result<(), Erro
         None => new_agent_key(&session.cx).await?,
     };
     if session.found {
-        let shown = session.config_shown.clone();
-        session.cx.emit(
-            Level::Info,
-            format!("{shown} was {}'s, whose mailbox and key file stay. Several agents need a config each: `--config FILE`.", session.address()),
-        );
+        let (shown, earlier) = (session.config_shown.clone(), session.config.named_agent());
+        if !earlier.same_as(agent) {
+            let what = format!(
+                "{shown} was {earlier}'s, whose mailbox and key file stay. Several agents need a config each: `--config FILE`."
+            );
+            session.cx.emit(Level::Info, what);
+        }
         let change = |config: &mut Config| {
             config.set_agent(agent)?;
             config.set_agent_key(&key)

@@ -128,21 +128,8 @@ impl DeliveryState {
     /// A message that is queued now and claimed by the process that queues it.
     #[must_use]
     pub fn queued(recipients: &[Address], now: Now) -> Self {
-        let recipients = recipients
-            .iter()
-            .map(|address| {
-                let recipient = Recipient {
-                    address: address.to_string(),
-                    state: State::Waiting,
-                    accepted_by: Vec::new(),
-                    attempts: 0,
-                    next_attempt_ms: 0,
-                    last_error: None,
-                    unknown: Map::new(),
-                };
-                (address.key(), recipient)
-            })
-            .collect();
+        let waits = |address: &Address| Recipient::new(address.as_str(), State::Waiting);
+        let recipients = recipients.iter().map(|address| (address.key(), waits(address))).collect();
         Self {
             version: VERSION,
             queued_ms: now.unix_ms,
@@ -152,6 +139,12 @@ impl DeliveryState {
             recipients,
             unknown: Map::new(),
         }
+    }
+
+    /// Adds a recipient that no attempt can reach, by what stands in its place.
+    pub fn give_up_on(&mut self, named: &str, reason: &str) {
+        let recipient = Recipient { last_error: Some(reason.to_owned()), ..Recipient::new(named, State::Failed) };
+        self.recipients.insert(named.to_lowercase(), recipient);
     }
 
     /// Reads the file.
@@ -249,10 +242,24 @@ impl DeliveryState {
         self.recipients.values().all(|recipient| recipient.state != State::Waiting)
     }
 
-    /// Whether every recipient's transport took it.
+    /// Whether every recipient's transport took it. What has no recipient was taken by nobody.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
-        self.recipients.values().all(|recipient| recipient.state == State::Accepted)
+        !self.recipients.is_empty() && self.recipients.values().all(|recipient| recipient.state == State::Accepted)
+    }
+}
+
+impl Recipient {
+    fn new(address: &str, state: State) -> Self {
+        Self {
+            address: address.to_owned(),
+            state,
+            accepted_by: Vec::new(),
+            attempts: 0,
+            next_attempt_ms: 0,
+            last_error: None,
+            unknown: Map::new(),
+        }
     }
 }
 
@@ -292,6 +299,15 @@ mod tests {
         assert!(!state.is_settled());
         state.record("b@y", Attempt::Permanent { reason: "no such recipient".into() }, NOW);
         assert!(state.is_settled() && !state.is_accepted());
+    }
+
+    #[test]
+    fn what_nobody_is_to_get_nobody_has_accepted() {
+        let mut state = DeliveryState::queued(&[], NOW);
+        assert!(state.is_settled() && !state.is_accepted());
+        state.give_up_on("No Address!", "it is no address");
+        assert!(state.is_settled() && !state.is_accepted() && state.due(NOW).is_empty());
+        assert_eq!(state.recipients["no address!"].address, "No Address!");
     }
 
     #[test]

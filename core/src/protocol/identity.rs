@@ -10,20 +10,20 @@ use zeroize::Zeroizing;
 use super::id::Fingerprint;
 use super::text;
 
-/// Why a file holds no identity. The text names the field and what to do, and never holds key material.
+/// Why a file holds no identity. The text names the field, and never holds key material.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Not JSON, or no JSON object.
-    #[error("the identity file is not a JSON object; restore it from a backup, or move it away to make a new identity")]
+    #[error("the identity file is not a JSON object")]
     NotJson,
     /// A field is missing.
-    #[error("the identity file has no {field}; restore it from a backup, or move it away to make a new identity")]
+    #[error("the identity file has no {field}")]
     Missing {
         /// The field's name.
         field: &'static str,
     },
     /// A field is not what it must be.
-    #[error("{field} in the identity file must be {wanted}; restore the file from a backup")]
+    #[error("{field} in the identity file must be {wanted}")]
     Malformed {
         /// The field's name.
         field: &'static str,
@@ -31,7 +31,7 @@ pub enum IdentityError {
         wanted: &'static str,
     },
     /// A field does not belong to the private key: two files were mixed, or one was changed.
-    #[error("{field} in the identity file does not belong to its private_key_hex; restore the file from a backup")]
+    #[error("{field} in the identity file does not belong to its private_key_hex")]
     Mismatch {
         /// The field's name.
         field: &'static str,

@@ -11,6 +11,9 @@ const SEPARATOR: &str = "---";
 /// Headers that belong to this mailbox and are never signed; from outside they are dropped (PROTOCOL section 9).
 pub const LOCAL_HEADERS: [&str; 2] = ["Via", "Verdict"];
 
+/// The order in which headers are written (PROTOCOL section 1); others come after these.
+const ORDER: [&str; 9] = ["From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "Status", "Attachments"];
+
 /// Up to this many headers a repeated name is found faster by looking at all of them than by sorting.
 const FEW: usize = 16;
 
@@ -41,6 +44,11 @@ impl Headers {
     pub fn remove(&mut self, name: &str) -> Option<String> {
         let at = self.0.iter().position(|(key, _)| key == name)?;
         Some(self.0.remove(at).1)
+    }
+
+    /// Puts the headers into the order of a new message.
+    pub fn arrange(&mut self) {
+        self.0.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
     }
 
     /// Drops the headers that only this mailbox may write ([`LOCAL_HEADERS`]).

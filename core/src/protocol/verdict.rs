@@ -5,7 +5,7 @@ use std::fmt;
 
 use hmac::{Hmac, Mac};
 use serde::Serialize;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 use super::id::Fingerprint;
 use super::text;
@@ -134,8 +134,29 @@ pub struct Subjects<'a> {
     pub date: &'a str,
 }
 
-/// Writes and reads `Verdict:` headers. Their last word is a MAC under the agent's key, so that a message which somebody
-/// else dropped into the mailbox cannot bring its own verdict along.
+/// A verdict that was written down, and the body that it was written for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The verdict.
+    pub verdict: Verdict,
+    digest: String,
+}
+
+impl Sealed {
+    /// Whether it is the verdict on a message with this body. A listing, which reads the heads of messages alone, cannot ask.
+    #[must_use]
+    pub fn is_of(&self, body: &str) -> bool {
+        self.digest == digest(body)
+    }
+}
+
+/// The first 32 hex digits of a body's SHA-256.
+fn digest(body: &str) -> String {
+    text::hex(Sha256::digest(body.as_bytes()).get(..16).unwrap_or_default())
+}
+
+/// Writes and reads `Verdict:` headers. Behind the verdict stand a digest of the body and a MAC under the agent's key, so
+/// that a message which somebody else dropped into the mailbox cannot bring its own verdict along, nor that of another.
 #[derive(Clone)]
 pub struct VerdictSeal(Hmac<Sha256>);
 
@@ -145,24 +166,25 @@ impl VerdictSeal {
     pub fn new(agent_key: &[u8]) -> Self {
         // HMAC takes a key of any length; the other arm cannot be reached.
         let mac = Hmac::<Sha256>::new_from_slice(agent_key).unwrap_or_else(|_| Hmac::new(&Default::default()));
-        Self(mac.chain_update(b"azall verdict 1\n"))
+        Self(mac.chain_update(b"azall verdict 2\n"))
     }
 
     /// The value of the `Verdict` header.
     #[must_use]
-    pub fn write(&self, verdict: &Verdict, subjects: &Subjects<'_>) -> String {
-        let words = verdict.to_string();
+    pub fn write(&self, verdict: &Verdict, subjects: &Subjects<'_>, body: &str) -> String {
+        let words = format!("{verdict} {}", digest(body));
         let mac = self.mac(&words, subjects);
         format!("{words} {mac}")
     }
 
     /// The verdict in a `Verdict` header; `None` when it is not ours.
     #[must_use]
-    pub fn read(&self, header: &str, subjects: &Subjects<'_>) -> Option<Verdict> {
-        let (words, mac) = header.rsplit_once(' ')?;
-        let expected = self.mac(words, subjects);
+    pub fn read(&self, header: &str, subjects: &Subjects<'_>) -> Option<Sealed> {
+        let (sealed, mac) = header.rsplit_once(' ')?;
+        let expected = self.mac(sealed, subjects);
         let same: bool = subtle::ConstantTimeEq::ct_eq(mac.as_bytes(), expected.as_bytes()).into();
-        if same { Verdict::parse(words) } else { None }
+        let (words, digest) = sealed.rsplit_once(' ').filter(|_| same)?;
+        Some(Sealed { verdict: Verdict::parse(words)?, digest: digest.to_owned() })
     }
 
     fn mac(&self, words: &str, subjects: &Subjects<'_>) -> String {
@@ -197,15 +219,18 @@ mod tests {
     #[test]
     fn verdicts_round_trip() {
         let seal = VerdictSeal::new(b"key");
-        let header = seal.write(&verdict(), &SUBJECTS);
+        let header = seal.write(&verdict(), &SUBJECTS, "Hello");
         assert!(header.starts_with("valid first-seen misaddressed 3430f3e127705937 "));
-        assert_eq!(seal.read(&header, &SUBJECTS), Some(verdict()));
-        assert_eq!(seal.read(&seal.write(&Verdict::UNSIGNED, &SUBJECTS), &SUBJECTS), Some(Verdict::UNSIGNED));
+        let sealed = seal.read(&header, &SUBJECTS).unwrap();
+        assert_eq!(sealed.verdict, verdict());
+        assert!(sealed.is_of("Hello") && !sealed.is_of("Hello!") && !sealed.is_of(""));
+        let unsigned = seal.write(&Verdict::UNSIGNED, &SUBJECTS, "");
+        assert_eq!(seal.read(&unsigned, &SUBJECTS).map(|sealed| sealed.verdict), Some(Verdict::UNSIGNED));
     }
 
     #[test]
     fn a_verdict_from_outside_is_void() {
-        let header = VerdictSeal::new(b"key").write(&verdict(), &SUBJECTS);
+        let header = VerdictSeal::new(b"key").write(&verdict(), &SUBJECTS, "Hello");
         assert_eq!(VerdictSeal::new(b"other").read(&header, &SUBJECTS), None);
         let seal = VerdictSeal::new(b"key");
         assert_eq!(seal.read(&header, &Subjects { from: "c@x", ..SUBJECTS }), None);
@@ -230,14 +255,15 @@ mod tests {
             };
             let [message_id, from, to, subject, date] = [0, 1, 2, 3, 4].map(|n: usize| fields[n].as_str());
             let (seal, subjects) = (VerdictSeal::new(b"key"), Subjects { message_id, from, to, subject, date });
-            prop_assert_eq!(seal.read(&seal.write(&verdict, &subjects), &subjects), Some(verdict));
+            let sealed = seal.read(&seal.write(&verdict, &subjects, &header), &subjects).unwrap();
+            prop_assert!(sealed.verdict == verdict && sealed.is_of(&header));
             prop_assert_eq!(seal.read(&header, &subjects), None);
         }
 
         #[test]
         fn a_changed_header_is_void(at in any::<prop::sample::Index>(), to in 0x20_u8..0x7f) {
             let seal = VerdictSeal::new(b"key");
-            let header = seal.write(&verdict(), &SUBJECTS);
+            let header = seal.write(&verdict(), &SUBJECTS, "Hello");
             let mut bytes = header.clone().into_bytes();
             *at.get_mut(&mut bytes) = to;
             let changed = String::from_utf8(bytes).unwrap();

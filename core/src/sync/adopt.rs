@@ -113,9 +113,20 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
             Some(keyring) => keyring,
             none => none.insert(mailbox.keyring().await?),
         };
-        if let Some(verdict) = seal.read(header, &receive::subjects(&message.headers)) {
-            enter_again(mailbox, keyring, &mut seen, &verdict, &message);
-            continue;
+        match seal.read(header, &receive::subjects(&message.headers)) {
+            Some(sealed) if sealed.is_of(&message.body) => {
+                let is_new = key(&sealed.verdict, &message).is_some_and(|key| !seen.contains(&key));
+                let place = mailbox.home.message(day, Folder::Inbox, &id);
+                // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who
+                // wrote the file may have died before that.
+                if !is_new || mailbox.cx.make_durable(&place).await? {
+                    enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
+                }
+                continue;
+            }
+            // Copied from the message that it belongs to, or the message was changed since.
+            Some(_) => mailbox.memo.doubt(day, &id),
+            None => {}
         }
         let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
         match judge(mailbox, keyring, day, &id, message, fresh).await? {
@@ -152,10 +163,10 @@ fn key(verdict: &Verdict, message: &Message) -> Option<MessageKey> {
 
 /// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it.
 async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> Result<bool, Error> {
-    if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
-        return Ok(false);
-    }
     let Message { headers, body } = Message::from_text(&judged.text);
+    if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
+        return is_held(mailbox, judged, &body).await;
+    }
     // A file's name is the id, or begins with it where another message has that name.
     let begins = headers.value("Message-ID").unwrap_or_default().to_owned();
     for day in mailbox.days().await? {
@@ -176,6 +187,17 @@ async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> 
         }
     }
     Ok(false)
+}
+
+/// Whether it was held back before, by a process that died before it entered it among the seen ids, and its sender, who was
+/// slow, dropped it a second time.
+async fn is_held(mailbox: &Mailbox<'_>, judged: &Judged, body: &str) -> Result<bool, Error> {
+    let Received { day, id, .. } = &judged.received;
+    let place = mailbox.home.message(*day, Folder::Held, id);
+    let is_it =
+        mailbox.cx.read(&place).await?.is_some_and(|held| judged.key.is_some() && Message::parse(&held).body == body);
+    // The other one is removed, so this one has to last.
+    Ok(is_it && mailbox.cx.make_durable(&place).await?)
 }
 
 /// What was learned of a message that has its verdict: a crash may have kept it from being entered.
@@ -238,7 +260,7 @@ async fn judge(
     receive::learn(keyring, &verdict, &opened, &message.headers, cx.now());
     let folder = receive::folder_by_policy(mailbox, &verdict);
     message.headers.remove_local();
-    receive::set_verdict(&mut message.headers, &mailbox.seal(), &verdict);
+    receive::set_verdict(&mut message, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
     let key = key(&verdict, &message);
     let received = Received { day, id: id.clone(), folder, from, subject, verdict };

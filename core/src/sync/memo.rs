@@ -1,6 +1,7 @@
-//! What a run has found out about others: which API each relay speaks, which accounts own a key, and this agent's own key.
+//! What a run has found out: which API each relay speaks, which accounts own a key, this agent's own key, and which messages have
+//! a verdict that is not theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Mailbox, relay_call, version2_call};
@@ -8,7 +9,7 @@ use crate::engine::cx::EFFECTS_IN_FLIGHT;
 use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::protocol::address::Address;
-use crate::protocol::id::Fingerprint;
+use crate::protocol::id::{Fingerprint, MessageId};
 use crate::protocol::identity::Identity;
 use crate::protocol::relay::version2::Api;
 use crate::protocol::relay::{RelayError, ServerUrl};
@@ -29,6 +30,8 @@ struct State {
     own_key: Option<Fingerprint>,
     /// The day for which the days before it were closed.
     closed_for: Option<Day>,
+    /// Messages in the inbox whose written verdict is not on their body.
+    doubtful: BTreeSet<(Day, MessageId)>,
 }
 
 impl Memo {
@@ -41,6 +44,17 @@ impl Memo {
     #[must_use]
     pub fn own_key(&self) -> Option<Fingerprint> {
         self.state().own_key
+    }
+
+    /// Whether the verdict that is written in this message of the inbox was found to be another's.
+    #[must_use]
+    pub fn is_doubtful(&self, day: Day, id: &MessageId) -> bool {
+        let state = self.state();
+        !state.doubtful.is_empty() && state.doubtful.contains(&(day, id.clone()))
+    }
+
+    pub(super) fn doubt(&self, day: Day, id: &MessageId) {
+        self.state().doubtful.insert((day, id.clone()));
     }
 
     pub(super) fn closed_for(&self) -> Option<Day> {

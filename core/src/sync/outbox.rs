@@ -28,6 +28,9 @@ const BYTES_AT_ONCE: usize = 8 << 20;
 /// How many of them are claimed or filed side by side.
 const FILES_AT_ONCE: usize = 8;
 
+/// How much of what is no address is kept, in characters.
+const LONGEST_NAMED: usize = 320;
+
 /// A message that waits, read into memory.
 #[derive(Debug)]
 pub struct Queued {
@@ -165,19 +168,37 @@ pub async fn enqueue(
     Ok(Queued { day, id: id.clone(), message: message.clone(), attachments, state })
 }
 
-/// The recipients of a message: To and Cc. An address that is none is left out; a message made here has none such.
+/// What stands between the commas of To and Cc.
+fn named(message: &Message) -> impl Iterator<Item = &str> {
+    let lists = ["To", "Cc"].into_iter().filter_map(|header| message.headers.value(header));
+    lists.flat_map(|list| list.split(',')).map(text::strip).filter(|part| !part.is_empty())
+}
+
+/// The recipients of a message, each once. What is no address is left out; a message made here has none such.
 fn recipients(message: &Message) -> Vec<Address> {
     let mut found: Vec<Address> = Vec::new();
-    for header in ["To", "Cc"] {
-        for part in message.headers.value(header).unwrap_or_default().split(',') {
-            if let Ok(address) = Address::parse(part)
-                && !found.iter().any(|known| known.same_as(&address))
-            {
-                found.push(address);
-            }
+    for address in named(message).filter_map(|part| Address::parse(part).ok()) {
+        if !found.iter().any(|known| known.same_as(&address)) {
+            found.push(address);
         }
     }
     found
+}
+
+/// The state of a message that another client has queued, which keeps none. Nothing can reach what is no address, and the
+/// owner is told so.
+fn state_of_another_clients(message: &Message, now: Now) -> DeliveryState {
+    let mut state = DeliveryState::queued(&recipients(message), now);
+    state.claimed_until_ms = 0;
+    for part in named(message) {
+        if let Err(why) = Address::parse(part) {
+            state.give_up_on(text::prefix(part, LONGEST_NAMED), &why.to_string());
+        }
+    }
+    if state.recipients.is_empty() {
+        state.give_up_on("(nobody)", "the message names no recipient");
+    }
+    state
 }
 
 /// Delivers everything in every outbox that is due and that nobody else is at, many messages together.
@@ -250,12 +271,7 @@ async fn claim(mailbox: &Mailbox<'_>, day: Day, id: &MessageId) -> Result<Option
     let message = Message::parse(&bytes);
     let place = home.delivery(day, Folder::Outbox, id);
     let mut state = match cx.read(&place).await? {
-        // Queued by another client, which keeps no state.
-        None => {
-            let mut state = DeliveryState::queued(&recipients(&message), now);
-            state.claimed_until_ms = 0;
-            state
-        }
+        None => state_of_another_clients(&message, now),
         Some(bytes) => match DeliveryState::parse(&bytes) {
             Ok(state) if state.is_claimed(now) => return Ok(None),
             // Everybody was served, and a crash kept the message from being moved.

@@ -297,8 +297,9 @@ impl<'a> Desk<'a> {
             let names: Vec<&str> = attachments.iter().map(|(name, _)| name.as_str()).collect();
             headers.set("Attachments", &names.join(", "));
         }
+        headers.arrange();
         let mut message = Message { headers, body: arrival.body.clone() };
-        set_verdict(&mut message.headers, &self.seal, verdict);
+        set_verdict(&mut message, &self.seal, verdict);
         let text = message.to_text();
         message.headers.remove_local();
         let spare = id.with_content_suffix(message.to_text().as_bytes());
@@ -522,9 +523,9 @@ pub(super) fn folder_by_policy(mailbox: &Mailbox<'_>, verdict: &Verdict) -> Fold
 }
 
 /// Writes the `Verdict` header.
-pub(super) fn set_verdict(headers: &mut Headers, seal: &VerdictSeal, verdict: &Verdict) {
-    let value = seal.write(verdict, &subjects(headers));
-    headers.set("Verdict", &value);
+pub(super) fn set_verdict(message: &mut Message, seal: &VerdictSeal, verdict: &Verdict) {
+    let value = seal.write(verdict, &subjects(&message.headers), &message.body);
+    message.headers.set("Verdict", &value);
 }
 
 /// The headers that a verdict belongs to.

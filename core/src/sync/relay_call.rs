@@ -100,13 +100,14 @@ pub async fn agents(cx: &Cx, server: &ServerUrl) -> Result<Vec<Address>, RelayEr
     relay::parse_agents(server, reply(&answer))
 }
 
-/// A relay's facts about itself, name and value.
+/// A relay's facts about itself, name and value, and which API it speaks.
 ///
 /// # Errors
 /// What the relay says, or that it cannot be reached.
-pub async fn status(cx: &Cx, server: &ServerUrl) -> Result<Vec<(String, String)>, RelayError> {
+pub async fn status(cx: &Cx, server: &ServerUrl) -> Result<(Vec<(String, String)>, Api), RelayError> {
     let answer = call(cx, server, relay::status(server), ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
-    relay::parse_status(server, reply(&answer))
+    let facts = relay::parse_status(server, reply(&answer))?;
+    Ok((facts, version2::parse_api(server, reply(&answer))?))
 }
 
 /// Which API a relay speaks.

@@ -85,6 +85,17 @@ pub async fn page(
     version2::parse_page(server, reply(&answer))
 }
 
+/// Whether the relay accepts the account's token. Nothing is changed: what waits is only looked at.
+///
+/// # Errors
+/// That it does not, what else the relay says, or that it cannot be reached.
+pub async fn check_token(cx: &Cx, account: &RelayAccount) -> Result<(), RelayError> {
+    let server = &account.server;
+    let request = version2::page(server, token(account)?, None, 1, 0);
+    let answer = call(cx, server, request, PAGE_LIMIT, CALL_TIMEOUT_MS).await?;
+    version2::parse_page(server, reply(&answer)).map(|_| ())
+}
+
 /// Lets the relay delete messages.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The `azall` command on a host with files: arguments and files in, text and an exit code out. What a command means is
 //! decided in the core; this only fetches what it names, has it driven, and prints.
 
+use std::env::VarError;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -101,14 +102,23 @@ fn run_command<M: Machine>(invocation: Invocation) -> Result<u8, Exit> {
 
 /// The config file, which need not be there.
 fn config_path(invocation: &Invocation, manner: Manner) -> Result<PathBuf, Exit> {
-    let environment = |name| std::env::var(name).ok();
     let located = locate(&ConfigEnv {
         flag: invocation.config.clone(),
-        config: environment("AGENTAZALL_CONFIG"),
-        root: environment("AGENTAZALL_ROOT"),
+        config: variable("AGENTAZALL_CONFIG").map_err(|why| manner.failed(&why))?,
+        root: variable("AGENTAZALL_ROOT").map_err(|why| manner.failed(&why))?,
     });
     working_folder::absolute(&located)
         .map_err(|error| manner.failed(&format!("cannot use the config path {located}: {}", words(&error))))
+}
+
+/// A variable of the environment. One that is there and cannot be used is not passed over: what was meant for one mailbox
+/// would be done in another.
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("${name} is not UTF-8")),
+    }
 }
 
 fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {
@@ -234,7 +244,8 @@ impl<M: Machine> Runner<M> {
 
     /// The config names the other folders, so it is read through its own alone.
     fn open(&self, config_file: &RelPath) -> Result<Opened, Error> {
-        let agent = std::env::var("AGENTAZALL_AGENT").ok();
+        let agent = variable("AGENTAZALL_AGENT")
+            .map_err(|why| host_error("reading the environment", &io::Error::other(why)))?;
         self.drive(session::open(config_file.clone(), agent), roots(self.place.folder(), self.place.folder())?)
             .map_err(|error| session::open_error(error, &self.place.path.display().to_string()))
     }

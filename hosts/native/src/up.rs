@@ -36,12 +36,17 @@ pub(crate) fn run(up: &Up, runner: &Runner) -> Result<u8, Exit> {
 /// The agent's part.
 fn live(up: &Up, opened: &Opened, relay: &Relay, runner: &Runner) -> Result<u8, Exit> {
     let server = server_url(&relay.url, None, false).map_err(|error| runner.place().failed(&error.to_string()))?;
-    match account(opened, |account| account.server == server) {
-        Some(account) => keeps_its_name(up, account.address.as_ref().unwrap_or(opened.config.agent()), runner)?,
-        None => {
-            let name = agent_name(up, opened, runner)?;
-            runner.outcome(Register { name, server: server.clone(), yes: true }.into())?;
-        }
+    let known = account(opened, |account| account.server == server);
+    if opened.found {
+        keeps_its_name(
+            up,
+            known.and_then(|account| account.address.as_ref()).unwrap_or(opened.config.agent()),
+            runner,
+        )?;
+    }
+    if known.is_none() {
+        let name = agent_name(up, opened, runner)?;
+        runner.outcome(Register { name, server: server.clone(), yes: true }.into())?;
     }
     let agent = runner.opened()?.config.agent().to_string();
     tell(&agent, &server, relay, runner).map_err(|why| runner.place().failed(&why))?;
@@ -56,9 +61,8 @@ fn account(opened: &Opened, holds: impl Fn(&RelayAccount) -> bool) -> Option<&Re
 
 /// A config has one agent: what was meant for another is not done for this one.
 fn keeps_its_name(up: &Up, own: &Address, runner: &Runner) -> Result<(), Exit> {
-    let name = own.relay_account().and_then(|account| account.split('.').next());
     match &up.agent {
-        Some(wanted) if name != Some(wanted.as_str()) => {
+        Some(wanted) if name_of(own) != wanted.as_str() => {
             let (config, wanted) = (runner.place().path().display(), wanted.as_str());
             Err(runner
                 .place()
@@ -73,11 +77,15 @@ fn agent_name(up: &Up, opened: &Opened, runner: &Runner) -> Result<AgentName, Ex
     if let Some(name) = &up.agent {
         return Ok(name.clone());
     }
-    let address = opened.config.agent().as_str();
-    let local = address.split(['@', '.']).next().unwrap_or(address);
-    AgentName::parse(local).map_err(|error| {
+    let address = opened.config.agent();
+    AgentName::parse(name_of(address)).map_err(|error| {
         runner.place().failed(&format!("{address} cannot be a name on a relay: {error}; give one: --agent NAME"))
     })
+}
+
+/// An address's name, without what says where it is.
+fn name_of(address: &Address) -> &str {
+    address.as_str().split(['@', '.']).next().unwrap_or_default()
 }
 
 /// Says where the relay is, who the agent is, and what to do next.

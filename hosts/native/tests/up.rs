@@ -112,9 +112,23 @@ fn up_for_another_agent_than_the_configs_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     assert!(Up::start(folder, &["up", "--agent", "alice", "--port", "0"]).stop().success());
-    let mut child = azall(folder, "alice", &["up", "--agent", "carol"]).stdout(Stdio::piped()).spawn().unwrap();
+    assert!(
+        refusal(folder, "alice").contains("config.json is the config of alice.agenttalk; carol needs one of its own")
+    );
+    // One that has no account yet keeps its name and its memories too.
+    ask(folder, "dora", &["quickstart", "--agent", "dora"]);
+    assert!(
+        refusal(folder, "dora").contains("config.json is the config of dora@localhost; carol needs one of its own")
+    );
+    assert_eq!(ask(folder, "dora", &["address"])["address"], "dora@localhost");
+}
+
+/// What is said where the config's agent is asked to be Carol.
+fn refusal(folder: &Path, agent: &str) -> String {
+    let mut child =
+        azall(folder, agent, &["up", "--agent", "carol", "--port", "0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut said = String::new();
     child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));
-    assert!(said.contains("config.json is the config of alice.agenttalk; carol needs one of its own"), "{said}");
+    said
 }

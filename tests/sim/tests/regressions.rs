@@ -20,3 +20,17 @@ fn what_lies_in_the_inbox_is_entered_before_it_can_come_again() {
 fn no_message_is_sent_without_an_attachment_that_it_names() {
     goes_well(4919);
 }
+
+/// A process was killed between naming a message in the inbox and making the name durable. The next one entered it among the
+/// seen ids, acknowledged it to the relay, and the power went.
+#[test]
+fn what_is_acknowledged_has_a_name_that_lasts() {
+    goes_well(3434);
+}
+
+/// A message was held back by a process that died before it entered it among the seen ids, and dropped a second time by a sender
+/// that had been stopped.
+#[test]
+fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
+    goes_well(11_738);
+}

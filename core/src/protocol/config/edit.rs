@@ -34,12 +34,22 @@ impl FilterList {
 /// Every method fails with a [`ConfigError`] only where the file as changed could not be read again, and then leaves
 /// the config as it was.
 impl Config {
-    /// Sets `agent_name`.
+    /// Sets `agent_name`. The agent that is named so is the one from then on, whoever stood in for the earlier one.
     ///
     /// # Errors
     /// See above.
     pub fn set_agent(&mut self, agent: &Address) -> Result<(), ConfigError> {
-        self.set("agent_name", json!(agent.as_str()))
+        self.set("agent_name", json!(agent.as_str()))?;
+        self.agent_override = None;
+        Ok(())
+    }
+
+    /// Sets `mailbox_dir`.
+    ///
+    /// # Errors
+    /// See above.
+    pub fn set_mailbox_dir(&mut self, dir: &str) -> Result<(), ConfigError> {
+        self.set("mailbox_dir", json!(dir))
     }
 
     /// Sets `agent_key`.

@@ -71,22 +71,27 @@ impl Config {
         &self.warnings
     }
 
-    /// Lets `$AGENTAZALL_AGENT` stand in for `agent_name`, in memory only: [`to_json`](Self::to_json) is not changed.
-    /// An empty text takes no effect.
+    /// The agent that `$AGENTAZALL_AGENT` names; `None` when it is empty.
     ///
     /// # Errors
     /// [`ConfigError::WrongValue`] when the text is no address.
-    pub fn override_agent(&mut self, name: &str) -> Result<(), ConfigError> {
+    pub fn agent_of_environment(name: &str) -> Result<Option<Address>, ConfigError> {
         if super::text::strip(name).is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let agent = Address::parse(name).map_err(|why| ConfigError::WrongValue {
             key: "$AGENTAZALL_AGENT".to_owned(),
             found: format!("not usable ({why})"),
             allowed: "an address such as alice@localhost".to_owned(),
         })?;
-        self.agent_override = Some(agent);
-        Ok(())
+        Ok(Some(agent))
+    }
+
+    /// Lets another agent stand in for `agent_name`, in memory only: [`to_json`](Self::to_json) is not changed.
+    #[must_use]
+    pub fn with_agent(mut self, agent: Option<Address>) -> Self {
+        self.agent_override = agent;
+        self
     }
 
     /// Keeps the `$AGENTAZALL_AGENT` of the config that this one, read again, stands in for.
@@ -94,6 +99,18 @@ impl Config {
     pub fn with_override_of(mut self, before: &Self) -> Self {
         self.agent_override.clone_from(&before.agent_override);
         self
+    }
+
+    /// `agent_name`, whoever stands in for it.
+    #[must_use]
+    pub const fn named_agent(&self) -> &Address {
+        &self.settings.agent
+    }
+
+    /// Whether another agent stands in for `agent_name`.
+    #[must_use]
+    pub const fn is_overridden(&self) -> bool {
+        self.agent_override.is_some()
     }
 
     /// The agent: `$AGENTAZALL_AGENT` where it was given, else `agent_name`.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::section::{Choice, Section, Warnings};
 use super::{ConfigError, ConfigWarning, Secret};
 use crate::protocol::address::Address;
-use crate::protocol::filter::FilterMode;
+use crate::protocol::filter::{FilterMode, Pattern};
 use crate::protocol::relay::{ServerUrl, Token};
 
 /// The agent that the reference takes where a config names none.
@@ -313,12 +313,25 @@ fn read_agent(root: &mut Section<'_>, warnings: &mut Warnings) -> Result<Address
 fn read_filter(mut section: Section<'_>, warnings: &mut Warnings) -> Result<FilterSettings, ConfigError> {
     let filter = FilterSettings {
         mode: section.choice("mode")?,
-        blacklist: section.texts("blacklist")?,
-        whitelist: section.texts("whitelist")?,
+        blacklist: read_patterns(&mut section, "blacklist")?,
+        whitelist: read_patterns(&mut section, "whitelist")?,
         log_blocked: section.flag("log_blocked", true)?,
     };
     section.finish(warnings);
     Ok(filter)
+}
+
+/// A list of the filter. A pattern that is none cannot be left out: a whitelist without it would let everybody in.
+fn read_patterns(section: &mut Section<'_>, key: &'static str) -> Result<Vec<String>, ConfigError> {
+    let globs = section.texts(key)?;
+    match globs.iter().find_map(|glob| Pattern::new(glob).err()) {
+        None => Ok(globs),
+        Some(why) => Err(ConfigError::WrongValue {
+            key: format!("address_filter.{key}"),
+            found: format!("not usable ({why})"),
+            allowed: "a list of addresses, or patterns such as *@example.org".to_owned(),
+        }),
+    }
 }
 
 /// `agenttalk` (where the transport says so) and `relays`, each account once, those without a server left out.

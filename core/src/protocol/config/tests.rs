@@ -96,6 +96,8 @@ fn an_empty_object_has_the_defaults_too() {
 
 #[test]
 fn wrong_values_are_named_by_their_path() {
+    // Left out, it would leave a whitelist that is empty and lets everybody in.
+    let long = format!("\"address_filter\": {{\"whitelist\": [\"{}\"]}}", "x".repeat(1025));
     for (lines, key, found, allowed) in [
         ("\"transport\": \"emial\"", "transport", "emial", "did you mean email?"),
         ("\"transport\": 5", "transport", "5", "agenttalk"),
@@ -110,6 +112,7 @@ fn wrong_values_are_named_by_their_path() {
         ("\"relays\": [{}, {\"address\": \"a b\"}]", "relays[1].address", "not usable", "alice.agenttalk"),
         ("\"relays\": [5]", "relays", "5", "1000 objects"),
         ("\"address_filter\": {\"blacklist\": [\"a\", 5]}", "address_filter.blacklist", "5", "list of texts"),
+        (&long, "address_filter.whitelist", "1025 bytes", "patterns"),
         ("\"mailbox_dir\": \"a\\u0000b\"", "mailbox_dir", "control character", "text"),
         ("\"signature_policy\": \"require_signed\"", "signature_policy", "require_signed", "require-signed"),
     ] {
@@ -181,14 +184,13 @@ fn a_list_takes_the_place_of_the_single_account() {
 
 #[test]
 fn the_override_lasts_but_is_not_written() {
-    let mut config = fresh();
-    config.override_agent(" ").unwrap();
+    let config = fresh().with_agent(Config::agent_of_environment(" ").unwrap());
     assert_eq!(config.agent().as_str(), "agent-ae739082@localhost");
-    config.override_agent("bob@localhost").unwrap();
+    let mut config = config.with_agent(Config::agent_of_environment("bob@localhost").unwrap());
     config.set_sharing(false).unwrap();
     assert_eq!(config.agent().as_str(), "bob@localhost");
     assert_eq!(config.to_json(), REFERENCE);
-    assert!(config.override_agent("../x").is_err());
+    assert!(Config::agent_of_environment("../x").is_err());
 }
 
 fn json_value() -> impl Strategy<Value = Value> {

@@ -214,14 +214,7 @@ mod tests {
 
     use super::super::{Payload, RelayMessage, SendOutcome};
     use super::*;
-
-    fn server() -> ServerUrl {
-        ServerUrl::parse("https://relay.example").unwrap()
-    }
-
-    fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply { status, headers: &[], body: body.as_bytes() }
-    }
+    use crate::protocol::relay::testing::{reply, server};
 
     fn outcome(status: u16, body: &str) -> SendOutcome {
         parse_sent(&server(), reply(status, body)).into()

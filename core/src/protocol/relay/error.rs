@@ -148,6 +148,13 @@ impl RelayError {
         )
     }
 
+    /// Whether a registration that ended like this has certainly made no account. A request that a network doubles may be
+    /// refused the second time for having been granted the first, so no refusal but these two says so.
+    #[must_use]
+    pub const fn leaves_no_account(&self) -> bool {
+        matches!(self, Self::NameTaken { .. } | Self::ForeignChallenge { .. })
+    }
+
     /// Whether somebody has to mend the account or its URL before anything can be delivered.
     #[must_use]
     pub const fn is_account_problem(&self) -> bool {

@@ -8,6 +8,8 @@ mod messages;
 mod payload;
 mod request;
 mod server;
+#[cfg(test)]
+mod testing;
 pub mod version2;
 
 pub use account::{AgentName, AgentNameError, Token};

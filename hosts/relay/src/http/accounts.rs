@@ -19,7 +19,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{ErrorAnswer, Failure, json};
 use super::messages::query;
 use super::once::Purpose;
-use super::time::now_ms;
 use super::v1::{Account, register_failed};
 use super::{App, Relay, address, auth, body, store_failed};
 use crate::options::Limits;
@@ -39,7 +38,7 @@ pub(crate) struct ChallengeAnswer {
 #[utoipa::path(post, path = "/v2/challenge", tag = "Accounts", responses(
     (status = 200, description = "The challenge", body = ChallengeAnswer)))]
 pub(crate) async fn challenge(State(relay): App, headers: HeaderMap) -> Result<Response, Failure> {
-    let issued = relay.once.issue(Purpose::Challenge, 0, now_ms()).map_err(super::no_randomness)?;
+    let issued = relay.once.issue(Purpose::Challenge, 0, relay.now_ms()).map_err(super::no_randomness)?;
     let challenge = match host(&relay, &headers) {
         Some(host) => format!("{}@{host}", issued.text),
         None => issued.text,
@@ -110,7 +109,7 @@ fn proven(relay: &Relay, host: Option<&str>, asked: &RegisterWithKey<'_>) -> Res
     let bad_challenge = || bad("bad_challenge", "the challenge was used already, is too old, or is not of this relay");
     let challenge = Challenge::parse(&asked.challenge).ok_or_else(bad_challenge)?;
     let (once, named) = challenge.parts();
-    if named != host || !relay.once.is_good(Purpose::Challenge, once, now_ms()) {
+    if named != host || !relay.once.is_good(Purpose::Challenge, once, relay.now_ms()) {
         return Err(bad_challenge());
     }
     let signer = SignedName::parse(name.as_str()).map_err(|_| bad("bad_name", "agent_name is no name"))?;
@@ -122,7 +121,7 @@ fn proven(relay: &Relay, host: Option<&str>, asked: &RegisterWithKey<'_>) -> Res
         return Err(Failure::new(StatusCode::FORBIDDEN, "bad_signature", error));
     }
     // Only who could use it uses it up.
-    relay.once.redeem(Purpose::Challenge, once, now_ms()).ok_or_else(bad_challenge)?;
+    relay.once.redeem(Purpose::Challenge, once, relay.now_ms()).ok_or_else(bad_challenge)?;
     Ok((name, key.to_bytes()))
 }
 

@@ -16,7 +16,6 @@ use utoipa::{IntoParams, ToSchema};
 use super::answer::{ErrorAnswer, Failure, json};
 use super::messages::{cursor, query};
 use super::once::Purpose;
-use super::time::now_ms;
 use super::{App, auth};
 use crate::store::{AccountId, Cursor, Doorbell, Waiting};
 
@@ -42,7 +41,7 @@ pub(crate) struct TicketAnswer {
     (status = 401, description = "`unauthorized`", body = ErrorAnswer<'_>)))]
 pub(crate) async fn ticket(State(relay): App, request: Request) -> Result<Response, Failure> {
     let account = auth::account(&relay, request.headers())?;
-    let issued = relay.once.issue(Purpose::Ticket, account.number(), now_ms()).map_err(super::no_randomness)?;
+    let issued = relay.once.issue(Purpose::Ticket, account.number(), relay.now_ms()).map_err(super::no_randomness)?;
     Ok(json(StatusCode::OK, &TicketAnswer { ticket: issued.text, expires_ms: issued.expires_ms }))
 }
 
@@ -70,7 +69,7 @@ pub(crate) async fn stream(State(relay): App, request: Request) -> Result<Respon
     let account = match &opening.ticket {
         None => auth::account(&relay, request.headers())?,
         Some(ticket) => {
-            let account = relay.once.redeem(Purpose::Ticket, ticket, now_ms()).and_then(AccountId::from_number);
+            let account = relay.once.redeem(Purpose::Ticket, ticket, relay.now_ms()).and_then(AccountId::from_number);
             account.filter(|account| relay.store.agent_of(*account).is_some()).ok_or_else(Failure::unauthorized)?
         }
     };

@@ -17,7 +17,7 @@ use super::address::{self, DOMAIN};
 use super::answer::{ErrorAnswer, Failure, json, json_body, json_bytes, push_json};
 use super::body::{self, Bounds};
 use super::connection::{Peer, Whole};
-use super::time::{iso, now_iso};
+use super::time::iso;
 use super::{App, Relay, auth, store_failed};
 use crate::options::Limits;
 use crate::store::{AgentName, Outgoing, Refusal, RegisterError, Registered, Stored};
@@ -397,8 +397,8 @@ pub(crate) struct Health {
 /// Tells that the relay lives.
 #[utoipa::path(get, path = "/health", tag = "Version 1", responses(
     (status = 200, description = "It does", body = Health)))]
-pub(crate) async fn health() -> Response {
-    json(StatusCode::OK, &Health { status: "ok", protocol: "AgentTalk", time: now_iso() })
+pub(crate) async fn health(State(relay): App) -> Response {
+    json(StatusCode::OK, &Health { status: "ok", protocol: "AgentTalk", time: iso(relay.store.now_ms()) })
 }
 
 impl Relay {

@@ -170,6 +170,11 @@ impl Store {
         &self.shared().limits
     }
 
+    /// Unix milliseconds, by the store's clock.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.shared().clock.now_ms()
+    }
+
     /// The account whose token this is.
     #[must_use]
     pub fn account_of(&self, token: &str) -> Option<AccountId> {

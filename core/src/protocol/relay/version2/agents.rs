@@ -74,14 +74,7 @@ mod tests {
 
     use super::*;
     use crate::protocol::identity::Identity;
-
-    fn server() -> ServerUrl {
-        ServerUrl::parse("https://relay.example").unwrap()
-    }
-
-    fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply { status, headers: &[], body: body.as_bytes() }
-    }
+    use crate::protocol::relay::testing::{reply, server};
 
     #[test]
     fn an_account_tells_its_key_or_none() {

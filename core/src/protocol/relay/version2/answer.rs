@@ -118,14 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn server() -> ServerUrl {
-        ServerUrl::parse("https://relay.example").unwrap()
-    }
-
-    fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply { status, headers: &[], body: body.as_bytes() }
-    }
+    use crate::protocol::relay::testing::{reply, server};
 
     #[test]
     fn each_recipient_has_its_own_answer() {

@@ -156,10 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn server() -> ServerUrl {
-        ServerUrl::parse("https://relay.example").unwrap()
-    }
+    use crate::protocol::relay::testing::server;
 
     fn headers(name: &str, value: &str) -> Vec<(String, String)> {
         vec![(name.to_owned(), value.to_owned())]

@@ -103,10 +103,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protocol::relay::testing::{reply, server};
 
     fn api(status: u16, body: &str) -> Result<Api, RelayError> {
-        let server = ServerUrl::parse("https://relay.example").unwrap();
-        parse_api(&server, Reply { status, headers: &[], body: body.as_bytes() })
+        parse_api(&server(), reply(status, body))
     }
 
     #[test]

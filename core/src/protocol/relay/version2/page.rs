@@ -134,10 +134,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::relay::testing::{reply, server};
 
     fn page(body: &str) -> Page {
-        let server = ServerUrl::parse("https://relay.example").unwrap();
-        parse_page(&server, Reply { status: 200, headers: &[], body: body.as_bytes() }).unwrap()
+        parse_page(&server(), reply(200, body)).unwrap()
     }
 
     fn cursors(page: &Page) -> Vec<&str> {
@@ -180,8 +180,7 @@ mod tests {
         let one = json!({"cursor": "1", "from": "a", "payload": "x"}).to_string();
         let many = page(&format!(r#"{{"messages": [{}]}}"#, vec![one; 1200].join(",")));
         assert_eq!(many.entries.len(), MOST_ENTRIES);
-        let server = ServerUrl::parse("https://relay.example").unwrap();
-        let of = |status, body: &str| parse_page(&server, Reply { status, headers: &[], body: body.as_bytes() });
+        let of = |status, body: &str| parse_page(&server(), reply(status, body));
         assert!(matches!(of(404, r#"{"error": "x"}"#), Err(RelayError::NotVersion2 { .. })));
         assert!(of(200, "{}").is_err() && of(200, "<html>").is_err() && of(401, "{}").is_err());
     }

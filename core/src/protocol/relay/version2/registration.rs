@@ -84,14 +84,7 @@ mod tests {
     use super::super::{challenge, register_with_key};
     use super::*;
     use crate::protocol::identity::Identity;
-
-    fn server() -> ServerUrl {
-        ServerUrl::parse("https://relay.example").unwrap()
-    }
-
-    fn reply(status: u16, body: &str) -> Reply<'_> {
-        Reply { status, headers: &[], body: body.as_bytes() }
-    }
+    use crate::protocol::relay::testing::{reply, server};
 
     #[test]
     fn the_signature_is_over_what_the_page_says() {
