@@ -484,12 +484,15 @@ impl World {
         self.schedule_next(track);
     }
 
-    /// A pattern is off the list; what runs now may still go by it.
+    /// A pattern is off the list; what runs now may still go by it, and a command that puts it there may do so after.
     pub(crate) fn unblocked(&mut self, mailbox: usize, pattern: &str) {
+        let promises = self.tracks.iter().filter_map(|track| track.current.as_ref().map(|(_, promise, _)| promise));
+        let being_made: Vec<usize> =
+            promises.filter_map(|promise| if let Promise::Block(at) = promise { Some(*at) } else { None }).collect();
         let blocks = self.log.blocks.iter().enumerate();
         let blocks =
             blocks.filter(|(_, block)| block.mailbox == mailbox && block.pattern == pattern && block.until.is_none());
-        let blocks: Vec<usize> = blocks.map(|(at, _)| at).collect();
+        let blocks: Vec<usize> = blocks.map(|(at, _)| at).filter(|at| !being_made.contains(at)).collect();
         let running = self.tracks.iter().enumerate();
         let running = running.filter(|(_, track)| track.agent == mailbox && track.current.is_some());
         self.ending.push((blocks, running.map(|(at, _)| at).collect()));

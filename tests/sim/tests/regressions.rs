@@ -34,3 +34,10 @@ fn what_is_acknowledged_has_a_name_that_lasts() {
 fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
     goes_well(11_738);
 }
+
+/// Two processes, one of which put an address on the blacklist while the other took it off: the later write counts, and what is
+/// turned away after it is rightly so. (The model took it for lost.)
+#[test]
+fn what_is_blocked_while_it_is_unblocked_stays_blocked() {
+    goes_well(19010);
+}
