@@ -39,5 +39,5 @@ fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
 /// turned away after it is rightly so. (The model took it for lost.)
 #[test]
 fn what_is_blocked_while_it_is_unblocked_stays_blocked() {
-    goes_well(19010);
+    goes_well(19_010);
 }
