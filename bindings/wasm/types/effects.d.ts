@@ -46,6 +46,7 @@ export interface FolderEntry {
   /** `linkedfolder`: a symbolic link to a folder. `other` is listed and never opened. */
   kind: 'file' | 'folder' | 'linkedfolder' | 'other';
   size: number;
+  /** Of the last change of its content, or of its name or rights where that was later. */
   modified_ms: number;
 }
 

@@ -110,7 +110,8 @@ pub struct Entry {
     pub kind: EntryKind,
     /// Bytes, if asked for.
     pub size: u64,
-    /// Time of the last change, unix milliseconds, if asked for.
+    /// Time of the last change, unix milliseconds, if asked for: of the content, or of the name or the rights if that was later
+    /// (where a host can know: nobody can set it back, and what is dropped into a mailbox with an old time is looked at all the same).
     pub modified_ms: i64,
 }
 

@@ -164,12 +164,16 @@ fn size(stat: &Stat) -> u64 {
     u64::try_from(stat.st_size).unwrap_or(0)
 }
 
+/// When the content last changed, or the name or the rights if that was later: the former a program can set back, the latter not.
 fn modified(stat: &Stat) -> i64 {
     #[cfg(not(target_os = "wasi"))]
-    let (seconds, nanos) = (stat.st_mtime, stat.st_mtime_nsec);
+    let times = [(stat.st_mtime, stat.st_mtime_nsec), (stat.st_ctime, stat.st_ctime_nsec)];
     #[cfg(target_os = "wasi")]
-    let (seconds, nanos) = (stat.st_mtim.tv_sec, i64::from(stat.st_mtim.tv_nsec));
-    seconds.saturating_mul(1000).saturating_add(i64::try_from(nanos / 1_000_000).unwrap_or(0))
+    let times = [stat.st_mtim, stat.st_ctim].map(|time| (time.tv_sec, i64::from(time.tv_nsec)));
+    let in_ms = |(seconds, nanos): (i64, _)| {
+        seconds.saturating_mul(1000).saturating_add(i64::try_from(nanos / 1_000_000).unwrap_or(0))
+    };
+    times.map(in_ms).into_iter().max().unwrap_or_default()
 }
 
 /// Answers [`Append`]: either all of the bytes are added, durably, or the file is as it was.

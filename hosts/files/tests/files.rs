@@ -120,6 +120,9 @@ fn a_listing_tells_kinds_sizes_and_times() {
     symlink("folder", world.path("a/to_folder")).unwrap();
     symlink("nowhere", world.path("a/to_nothing")).unwrap();
     std::fs::write(world.path("a").join(OsStr::from_bytes(b"bad\xffname")), b"x").unwrap();
+    // Its own word on its age counts for nothing.
+    let set_back = std::fs::File::options().write(true).open(world.path("a/file")).unwrap();
+    set_back.set_modified(std::time::UNIX_EPOCH).unwrap();
     for with_meta in [false, true] {
         let mut entries = list(&world.roots, &List { folder: place("a"), with_meta }).unwrap();
         entries.sort_by(|a, b| a.name.cmp(&b.name));

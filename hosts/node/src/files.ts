@@ -152,7 +152,8 @@ function entryOf(folder: string, dirent: Dirent<Buffer>, withMeta: boolean): Ent
   const stat = lstatSync(full, { throwIfNoEntry: false });
   // Removed since it was listed.
   if (stat === undefined) return undefined;
-  return { ...entry, size: stat.size, modified_ms: Math.floor(stat.mtimeMs) };
+  // A program can set back when the content last changed, but not when the name or the rights did.
+  return { ...entry, size: stat.size, modified_ms: Math.floor(Math.max(stat.mtimeMs, stat.ctimeMs)) };
 }
 
 function kindOf(full: Buffer, dirent: Dirent<Buffer>): Entry['kind'] {

@@ -134,3 +134,11 @@ test('a name that is not UTF-8 is listed and cannot be opened', async () => {
   const entries = await List({ folder: at(''), with_meta: true });
   assert.deepEqual(entries.map(({ name, kind, size }) => [name, kind, size]).toSorted(), [['b\ufffd', 'other', 1], ['good', 'file', 1]]);
 });
+
+test('a file that says that it is old is as new as its last change', async () => {
+  const { mailboxes, List, WriteAtomic } = disk();
+  await WriteAtomic(write(at('dropped'), 'x'));
+  fs.utimesSync(path.join(mailboxes, 'dropped'), 0, 0);
+  const [entry] = await List({ folder: at(''), with_meta: true });
+  assert.ok(entry.modified_ms > Date.now() - 60_000, String(entry.modified_ms));
+});
