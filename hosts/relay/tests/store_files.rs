@@ -204,7 +204,8 @@ async fn a_folder_that_is_something_else_is_refused() {
     fs::write(dir.path().join("thesis.txt"), "years of work").unwrap();
     is_refused(dir.path(), "thesis.txt");
     let file = dir.path().join("thesis.txt");
-    assert!(open(&file).is_err());
+    let said = open(&file).err().expect("it should be refused").to_string();
+    assert!(said.contains("it is a file") && said.contains("choose an empty folder"), "{said}");
 
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()).unwrap());

@@ -43,6 +43,9 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
 impl Folder {
     /// Opens a folder that is a store, or makes one of a missing or empty folder. Nothing is changed in any other.
     pub(crate) fn open(dir: &Path) -> Result<(Self, Arc<dyn Engine>), OpenError> {
+        if dir.is_file() {
+            return Err(OpenError::Foreign { dir: dir.to_owned(), found: "it is a file".to_owned() });
+        }
         make_private(dir)?;
         let mark_path = dir.join(MARK);
         let mark = match File::options().read(true).write(true).open(&mark_path) {
