@@ -212,14 +212,15 @@ def test_random(files: _core.Files) -> None:
 
 
 def test_what_is_no_effect_is_refused(files: _core.Files) -> None:
-    for none in (
+    nones: tuple[dict[str, object], ...] = (
         {},
         {"kind": "MakeTea"},
         {"kind": "ReadFile"},
         {"kind": 7},
         {"ReadFile": {}},
         {**read("a"), "limit": -1},
-    ):
+    )
+    for none in nones:
         with pytest.raises(azall.ArgumentError):
             files.answer(none)
     assert kind(files.answer({"kind": "Http", "method": "GET", "url": "http://x", **HTTP})) == "unsupported"
