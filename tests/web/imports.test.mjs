@@ -11,7 +11,9 @@ function imports(bytes) {
   return WebAssembly.Module.imports(new WebAssembly.Module(bytes));
 }
 
-for (const name of ['pkg-web', 'pkg-slim', 'pkg-node']) {
+const PACKAGES = ['pkg-web', 'pkg-slim', 'pkg-node'];
+
+for (const name of PACKAGES) {
   test(`imports of ${name}`, () => {
     const all = imports(moduleBytes(name));
     assert.deepEqual([...new Set(all.map((each) => each.module))], ['./azall_bg.js']);
@@ -24,7 +26,7 @@ for (const name of ['pkg-web', 'pkg-slim', 'pkg-node']) {
   });
 }
 
-for (const name of ['pkg-web', 'pkg-slim', 'pkg-node']) {
+for (const name of PACKAGES) {
   test(`${name} says nothing of the machine that built it`, () => {
     const text = Buffer.from(moduleBytes(name)).toString('latin1');
     assert.ok(!text.includes(os.homedir() + path.sep), os.homedir());

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use crate::debian;
 use crate::error::{Error, Result};
@@ -30,17 +31,25 @@ fn profile(target: &str) -> &'static str {
     if target == WASI { "wasm" } else { "web" }
 }
 
+/// Debian's compiler.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The compiler that builds everything else.
+fn rustc() -> Command {
+    Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+}
+
 /// The folders of this machine in which sources lie that are not the workspace's.
-fn remapped() -> impl Iterator<Item = String> {
+static REMAPPED: LazyLock<Vec<String>> = LazyLock::new(|| {
     let cargo_home =
         env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| env::home_dir().map(|home| home.join(".cargo")));
     let registry = cargo_home.map(|home| home.join("registry/src").display().to_string());
-    let compiler =
-        Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).args(["--print", "sysroot"]).output();
+    let compiler = rustc().args(["--print", "sysroot"]).output();
     let sysroot = compiler.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     // The option's value is cut at blanks.
-    [registry, sysroot].into_iter().flatten().filter(|folder| !folder.is_empty() && !folder.contains(' '))
-}
+    let usable = |folder: &String| !folder.is_empty() && !folder.contains(' ');
+    [registry, sysroot].into_iter().flatten().filter(usable).collect()
+});
 
 /// Who compiles for WebAssembly.
 pub(crate) enum Toolchain {
@@ -87,7 +96,7 @@ impl Toolchain {
                 .arg("--target-dir")
                 .arg(self.target_folder(workspace))
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC", DEBIAN_RUSTC)
                 .env(format!("CARGO_TARGET_{variable}_LINKER"), "wasm-ld-22");
         }
         command
@@ -108,7 +117,7 @@ impl Toolchain {
             );
         }
         // What panics says where in the source it did, but not where on this machine that lay.
-        flags.extend(remapped().map(|folder| format!("--remap-path-prefix={folder}=")));
+        flags.extend(REMAPPED.iter().map(|folder| format!("--remap-path-prefix={folder}=")));
         flags.join(" ")
     }
 
@@ -145,11 +154,11 @@ impl Toolchain {
 
     /// What builds for a target: the compiler's own words, and the profile.
     pub(crate) fn describe(&self, target: &str) -> String {
-        let compiler = match self {
-            Self::Own => env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()),
-            Self::Debian => "/usr/bin/rustc".into(),
+        let mut compiler = match self {
+            Self::Own => rustc(),
+            Self::Debian => Command::new(DEBIAN_RUSTC),
         };
-        let version = Command::new(compiler).arg("--version").output().map(|it| it.stdout).unwrap_or_default();
+        let version = compiler.arg("--version").output().map(|it| it.stdout).unwrap_or_default();
         format!("compiler: {}\nprofile: {}\n", String::from_utf8_lossy(&version).trim(), profile(target))
     }
 }
@@ -164,7 +173,7 @@ pub(crate) fn publish_sandbox(workspace: &Workspace) -> Result<()> {
 
 /// Whether the compiler has the standard library for a target.
 fn has_target(target: &str) -> bool {
-    let asked = Command::new("rustc")
+    let asked = rustc()
         .args(["--print", "target-libdir", "--target", target])
         .stderr(Stdio::null())
         .output()

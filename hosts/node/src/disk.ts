@@ -26,7 +26,7 @@ export class Disk {
 
   /** What a file holds; nothing when it is not there. */
   read(name: string, limit: number): Promise<Uint8Array | undefined> {
-    return this.unless('not_found', name, () => this.handlers.ReadFile({ place: this.place(name), limit }, never));
+    return this.ifThere(name, () => this.handlers.ReadFile({ place: this.place(name), limit }, never));
   }
 
   /** Writes a file for its owner's eyes alone, complete and durable. */
@@ -48,14 +48,14 @@ export class Disk {
   /** The names of the entries of a kind in a folder below, sorted. */
   async names(kind: FolderEntry['kind'], below = ''): Promise<string[]> {
     const effect = { folder: this.place(below), with_meta: false };
-    const entries = await this.unless('not_found', below, () => this.handlers.List(effect, never));
+    const entries = await this.ifThere(below, () => this.handlers.List(effect, never));
     return (entries ?? []).flatMap((entry) => (entry.kind === kind ? [entry.name] : [])).sort();
   }
 
   /** The beginnings of files in a folder below; of one that is not there, nothing. */
   async heads(below: string, names: string[], limit: number): Promise<FileHead[]> {
     const effect = { folder: this.place(below), names, limit };
-    const heads = await this.unless('not_found', below, () => this.handlers.ReadMany(effect, never));
+    const heads = await this.ifThere(below, () => this.handlers.ReadMany(effect, never));
     return (heads ?? []).flatMap((head, index) => {
       if ('Ok' in head) return [head.Ok];
       if (head.Err.kind === 'not_found') return [];
@@ -71,13 +71,13 @@ export class Disk {
     }
   }
 
-  /** What a handler gives; nothing where it fails in this way. */
-  private unless<T>(kind: EffectError['kind'], name: string, handle: () => T | Promise<T>): Promise<T | undefined> {
+  /** What a handler gives; nothing where there is no such file or folder. */
+  private ifThere<T>(name: string, handle: () => T | Promise<T>): Promise<T | undefined> {
     return this.told(name, async () => {
       try {
         return await handle();
       } catch (thrown) {
-        if (thrown instanceof EffectError && thrown.kind === kind) return undefined;
+        if (thrown instanceof EffectError && thrown.kind === 'not_found') return undefined;
         throw thrown;
       }
     });
