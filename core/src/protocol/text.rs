@@ -13,13 +13,23 @@ pub fn is_space(c: char) -> bool {
 /// Trims both ends as Python's `str.strip` does.
 #[must_use]
 pub fn strip(text: &str) -> &str {
+    let text = text.trim_ascii();
+    if ends_bare(text.as_bytes().first()) && ends_bare(text.as_bytes().last()) {
+        return text;
+    }
     text.trim_matches(is_space)
 }
 
 /// Trims the end as Python's `str.rstrip` does.
 #[must_use]
 pub fn strip_end(text: &str) -> &str {
-    text.trim_end_matches(is_space)
+    let text = text.trim_ascii_end();
+    if ends_bare(text.as_bytes().last()) { text } else { text.trim_end_matches(is_space) }
+}
+
+/// Whether a text that begins or ends with this byte has no white space there. Most do, and no character has to be decoded.
+fn ends_bare(byte: Option<&u8>) -> bool {
+    byte.is_none_or(u8::is_ascii_graphic)
 }
 
 /// Bytes as the text that the reference's text mode would read: invalid UTF-8 becomes U+FFFD; CRLF and a lone CR
@@ -58,7 +68,10 @@ pub fn normalize_newlines(text: &str) -> Cow<'_, str> {
 /// is not counted as, since old messages carry tabs in subjects.
 #[must_use]
 pub fn is_header_safe(value: &str) -> bool {
-    !value.chars().any(|c| (c.is_control() && c != '\t') || c == '\u{2028}' || c == '\u{2029}')
+    // Most are plain ASCII: then no character has to be decoded.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
+    value.bytes().all(is_plain)
+        || !value.chars().any(|c| (c.is_control() && c != '\t') || c == '\u{2028}' || c == '\u{2029}')
 }
 
 /// Text from outside, made harmless for a terminal: every control character but LF and tab (so also ESC, CSI, BEL,
@@ -159,6 +172,16 @@ mod tests {
     fn strip_is_pythons() {
         assert_eq!(strip("\u{1c}\u{a0} x \u{3000}\u{1f}"), "x");
         assert_eq!(strip("\u{200b}x"), "\u{200b}x");
+    }
+
+    proptest! {
+        #[test]
+        fn plain_ascii_is_judged_as_every_text(text in "[ -~\t\r\n\x0b\x0c\x1c-\x1f\x7f\u{85}\u{a0}\u{2028}\u{3000}\u{e9}]{0,6}") {
+            prop_assert_eq!(strip(&text), text.trim_matches(is_space));
+            prop_assert_eq!(strip_end(&text), text.trim_end_matches(is_space));
+            let hostile = |c: char| (c.is_control() && c != '\t') || c == '\u{2028}' || c == '\u{2029}';
+            prop_assert_eq!(is_header_safe(&text), !text.contains(hostile));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use base16ct::HexDisplay;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
@@ -63,7 +64,7 @@ fn name(engine: &Engine, bytes: &[u8]) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut compiler = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compiler);
-    format!("{:016x}-{:x}.cwasm", compiler.finish(), Sha256::digest(bytes))
+    format!("{:016x}-{:x}.cwasm", compiler.finish(), HexDisplay(&Sha256::digest(bytes)))
 }
 
 /// Code from the cache; `None` where there is none that can be used.

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base16ct::HexDisplay;
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
 use sha2::{Digest, Sha256};
@@ -171,7 +172,7 @@ fn computed() -> Duration {
 /// What a trust token made in the sandbox is bound to: the same in every sandbox on this machine, and nowhere else.
 fn machine() -> String {
     let id = std::fs::read("/etc/machine-id").unwrap_or_default();
-    format!("{:x}", Sha256::new_with_prefix(b"azall sandbox\n").chain_update(id).finalize())
+    format!("{:x}", HexDisplay(&Sha256::new_with_prefix(b"azall sandbox\n").chain_update(id).finalize()))
 }
 
 fn config() -> Config {

@@ -5,6 +5,7 @@
 //! [`headers_agree`]: at rest they must be the signed ones, on arrival they are replaced by them.
 
 mod documented;
+mod familiar;
 mod headers;
 mod legacy;
 mod marker;
@@ -17,13 +18,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::VerifyingKey;
 
 use super::address::Address;
 use super::id::Fingerprint;
 use super::message::Headers;
 use super::text;
 use super::verdict::Origin;
+use proof::PublicKey;
 
 pub use documented::{DocumentedHeaders, seal_documented};
 pub use headers::{Disagreement, SignedAttachment, SignedHeaders, headers_agree};
@@ -365,13 +366,13 @@ impl Claim<'_> {
     }
 
     fn check(&self) -> Proof {
-        match proof::public_key(&self.public_key) {
-            Some(key) => self.check_with(key),
+        match PublicKey::new(&self.public_key) {
+            Some(key) => self.check_with(&key),
             None => Proof::Invalid(InvalidReason::BadKey),
         }
     }
 
-    fn check_with(&self, key: VerifyingKey) -> Proof {
+    fn check_with(&self, key: &PublicKey) -> Proof {
         let Some(signature) = proof::signature(&self.signature) else {
             return Proof::Invalid(InvalidReason::BadSignature);
         };
@@ -403,11 +404,15 @@ pub fn check_batch(items: &[Opened<'_>], key_lookup: impl Fn(&Fingerprint) -> Op
 fn check_chunk(
     items: &[Opened<'_>],
     key_lookup: &impl Fn(&Fingerprint) -> Option<[u8; 32]>,
-    keys: &mut BTreeMap<[u8; 32], Option<VerifyingKey>>,
+    keys: &mut BTreeMap<[u8; 32], Option<PublicKey>>,
     proofs: &mut Vec<Proof>,
 ) {
     let claims: Vec<Result<Claim<'_>, Proof>> = items.iter().map(|item| item.claim(key_lookup)).collect();
-    let mut usable_key = |claim: &Claim<'_>| *keys.entry(claim.public_key).or_insert_with_key(proof::public_key);
+    for claim in claims.iter().flatten() {
+        keys.entry(claim.public_key).or_insert_with_key(PublicKey::new);
+    }
+    let keys = &*keys;
+    let usable_key = |claim: &Claim<'_>| keys.get(&claim.public_key)?.as_ref();
     let candidates: Vec<_> = claims
         .iter()
         .map(|claim| {
@@ -421,7 +426,7 @@ fn check_chunk(
     let checks: Vec<proof::Check<'_>> = candidates
         .iter()
         .flatten()
-        .map(|(key, signature, message)| proof::Check { key: *key, message, signature: *signature })
+        .map(|(key, signature, message)| proof::Check { key, message, signature: *signature })
         .collect();
     let all_hold = checks.len() > 1 && proof::all_hold(&checks);
 
@@ -452,11 +457,7 @@ fn decode_key(value: &str) -> Result<[u8; 32], Malformed> {
 
 /// A signature in base64, which a transport may have broken into lines.
 fn decode_signature(value: &str) -> Result<[u8; 64], Malformed> {
-    let decoded = if value.contains(text::is_space) {
-        decode(&value.split(text::is_space).collect::<String>())
-    } else {
-        decode(value)
-    };
+    let decoded = decode(value).or_else(|| decode(&value.split(text::is_space).collect::<String>()));
     decoded.ok_or(Malformed("its signature is not 64 bytes in base64"))
 }
 

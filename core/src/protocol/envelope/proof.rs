@@ -5,6 +5,7 @@
 //! somebody crafted with a torsion component; with it they cannot.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
@@ -12,6 +13,8 @@ use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{IsIdentity as _, VartimeMultiscalarMul as _};
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 use sha2::{Digest as _, Sha512};
+
+use super::familiar::{self, FamiliarKey};
 
 /// The y coordinates of the eight points of small order, as they are encoded without the sign of x: those of order
 /// 1, 2, 4 and (two of them) 8.
@@ -44,9 +47,31 @@ fn is_sound_encoding(encoding: &[u8; 32]) -> bool {
     is_reduced && !SMALL_ORDER.contains(&y)
 }
 
-/// A public key that may sign: `None` for one that is no point, not canonical or of small order.
-pub(super) fn public_key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
-    if is_sound_encoding(bytes) { VerifyingKey::from_bytes(bytes).ok() } else { None }
+/// A public key that may sign.
+#[derive(Clone)]
+pub(super) enum PublicKey {
+    /// Decompressed for this check.
+    Plain(VerifyingKey),
+    /// One that has signed often.
+    Familiar(Arc<FamiliarKey>),
+}
+
+impl PublicKey {
+    /// `None` for one that is no point, not canonical or of small order.
+    pub(super) fn new(bytes: &[u8; 32]) -> Option<Self> {
+        match familiar::find(bytes) {
+            Some(found) => Some(Self::Familiar(found)),
+            None if is_sound_encoding(bytes) => VerifyingKey::from_bytes(bytes).ok().map(Self::Plain),
+            None => None,
+        }
+    }
+
+    fn key(&self) -> &VerifyingKey {
+        match self {
+            Self::Plain(key) => key,
+            Self::Familiar(familiar) => &familiar.key,
+        }
+    }
 }
 
 /// A signature whose `R` may count.
@@ -55,9 +80,9 @@ pub(super) fn signature(bytes: &[u8; 64]) -> Option<Signature> {
     is_sound_encoding(signature.r_bytes()).then_some(signature)
 }
 
-/// One signature to check. Its key and signature have passed [`public_key`] and [`signature`].
+/// One signature to check. The signature has passed [`signature`].
 pub(super) struct Check<'a> {
-    pub(super) key: VerifyingKey,
+    pub(super) key: &'a PublicKey,
     pub(super) message: &'a [u8],
     pub(super) signature: Signature,
 }
@@ -67,14 +92,26 @@ impl Check<'_> {
     pub(super) fn holds(&self) -> bool {
         // With the encodings checked before, this accepts just what `verify_strict` accepts, which implies the
         // predicate; it saves the decompression of R.
-        self.key.verify(self.message, &self.signature).is_ok() || self.holds_cofactored().unwrap_or(false)
+        let holds_strictly = match self.key {
+            PublicKey::Plain(key) => {
+                familiar::count(key);
+                key.verify(self.message, &self.signature).is_ok()
+            }
+            PublicKey::Familiar(familiar) => self.holds_for(familiar).unwrap_or(false),
+        };
+        holds_strictly || self.holds_cofactored().unwrap_or(false)
+    }
+
+    /// The equation `R = [S]B - [k]A`, of the encodings.
+    fn holds_for(&self, familiar: &FamiliarKey) -> Option<bool> {
+        Some(familiar.difference(&self.s()?, &self.k()).compress() == self.r())
     }
 
     /// The predicate's equation, as `[8]([S]B - [k]A - R) = 0`.
     fn holds_cofactored(&self) -> Option<bool> {
         let (s, r) = (self.s()?, self.r().decompress()?);
-        let k = Scalar::from_bytes_mod_order_wide(&self.challenge());
-        let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&k, &-self.key.to_edwards(), &s);
+        let minus_a = -self.key.key().to_edwards();
+        let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&self.k(), &minus_a, &s);
         Some((expected - r).mul_by_cofactor().is_identity())
     }
 
@@ -82,10 +119,14 @@ impl Check<'_> {
     fn challenge(&self) -> [u8; 64] {
         Sha512::new()
             .chain_update(self.signature.r_bytes())
-            .chain_update(self.key.as_bytes())
+            .chain_update(self.key.key().as_bytes())
             .chain_update(self.message)
             .finalize()
             .into()
+    }
+
+    fn k(&self) -> Scalar {
+        Scalar::from_bytes_mod_order_wide(&self.challenge())
     }
 
     /// S, if it is canonical.
@@ -113,7 +154,8 @@ fn weighted_sum_vanishes(checks: &[Check<'_>]) -> Option<bool> {
     let weights = weights(checks, &challenges);
     for ((check, challenge), z) in checks.iter().zip(&challenges).zip(&weights) {
         base -= z * check.s()?;
-        let (_, sum) = keys.entry(check.key.as_bytes()).or_insert_with(|| (check.key.to_edwards(), Scalar::ZERO));
+        let key = check.key.key();
+        let (_, sum) = keys.entry(key.as_bytes()).or_insert_with(|| (key.to_edwards(), Scalar::ZERO));
         *sum += z * Scalar::from_bytes_mod_order_wide(challenge);
     }
     let scalars = weights.iter().chain(keys.values().map(|(_, scalar)| scalar)).chain([&base]);
@@ -170,8 +212,15 @@ pub(super) mod tests {
         (key.0, signature.try_into().unwrap())
     }
 
-    fn check<'a>(key: &[u8; 32], message: &'a [u8], signature_bytes: &[u8; 64]) -> Option<Check<'a>> {
-        Some(Check { key: public_key(key)?, message, signature: signature(signature_bytes)? })
+    /// A key in both forms.
+    fn both_forms(bytes: &[u8; 32]) -> Option<[PublicKey; 2]> {
+        let plain = PublicKey::new(bytes)?;
+        let familiar = PublicKey::Familiar(Arc::new(FamiliarKey::new(*plain.key())));
+        Some([plain, familiar])
+    }
+
+    fn check<'a>(key: &'a PublicKey, message: &'a [u8], signature_bytes: &[u8; 64]) -> Option<Check<'a>> {
+        Some(Check { key, message, signature: signature(signature_bytes)? })
     }
 
     #[test]
@@ -208,11 +257,17 @@ pub(super) mod tests {
         for (n, key_torsion) in EIGHT_TORSION.into_iter().enumerate() {
             for (m, r_torsion) in EIGHT_TORSION.into_iter().enumerate() {
                 let (key, bytes) = crafted(key_torsion, r_torsion, MESSAGE, (n * 8 + m) as u64);
-                let check = check(&key, MESSAGE, &bytes).unwrap();
-                // Mixed order is accepted by the cofactored equation, whatever the torsion.
-                assert!(check.holds(), "{n} {m}");
-                strict_refuses += usize::from(check.key.verify_strict(MESSAGE, &check.signature).is_err());
-                assert!(all_hold(&[check]), "{n} {m}");
+                for key in &both_forms(&key).unwrap() {
+                    let check = check(key, MESSAGE, &bytes).unwrap();
+                    // Mixed order is accepted by the cofactored equation, whatever the torsion.
+                    assert!(check.holds(), "{n} {m}");
+                    let is_strict = key.key().verify_strict(MESSAGE, &check.signature).is_ok();
+                    strict_refuses += usize::from(!is_strict);
+                    if let PublicKey::Familiar(familiar) = key {
+                        assert_eq!(check.holds_for(familiar), Some(is_strict), "{n} {m}");
+                    }
+                    assert!(all_hold(&[check]), "{n} {m}");
+                }
             }
         }
         // The equation without the factor differs, else this would test nothing.
@@ -224,10 +279,10 @@ pub(super) mod tests {
         let honest = SigningKey::from_bytes(&[1; 32]);
         let good = honest.sign(MESSAGE).to_bytes();
         for point in EIGHT_TORSION {
-            assert!(check(point.compress().as_bytes(), MESSAGE, &good).is_none());
+            assert!(PublicKey::new(point.compress().as_bytes()).is_none());
             let mut bytes = good;
             bytes[..32].copy_from_slice(point.compress().as_bytes());
-            assert!(check(honest.verifying_key().as_bytes(), MESSAGE, &bytes).is_none());
+            assert!(signature(&bytes).is_none() && signature(&good).is_some());
         }
     }
 
@@ -236,35 +291,42 @@ pub(super) mod tests {
         for seed in 0..32 {
             let key = SigningKey::from_bytes(&[seed; 32]);
             let signature_bytes = key.sign(MESSAGE).to_bytes();
-            for flipped in 0..64 {
-                let mut bytes = signature_bytes;
-                bytes[flipped] ^= 1 << (seed % 8);
-                let ours = check(key.verifying_key().as_bytes(), MESSAGE, &bytes).is_some_and(|check| check.holds());
-                assert!(!ours);
+            for form in &both_forms(key.verifying_key().as_bytes()).unwrap() {
+                for flipped in 0..64 {
+                    let mut bytes = signature_bytes;
+                    bytes[flipped] ^= 1 << (seed % 8);
+                    assert!(!check(form, MESSAGE, &bytes).is_some_and(|check| check.holds()));
+                }
+                let good = check(form, MESSAGE, &signature_bytes).unwrap();
+                assert!(good.holds() && all_hold(&[good]));
             }
-            let good = check(key.verifying_key().as_bytes(), MESSAGE, &signature_bytes).unwrap();
-            assert!(good.holds() && all_hold(&[good]));
             assert!(key.verifying_key().verify_strict(MESSAGE, &Signature::from_bytes(&signature_bytes)).is_ok());
         }
     }
 
-    /// Signatures by `keys` keys in turn.
-    fn signed(messages: &[[u8; 2]], keys: u8) -> Vec<Check<'_>> {
-        let keys: Vec<SigningKey> = (0..keys).map(|seed| SigningKey::from_bytes(&[seed; 32])).collect();
-        let sign = |(key, message): (&SigningKey, &'_ [u8; 2])| key.sign(message);
-        let signatures = keys.iter().cycle().zip(messages).map(sign);
-        let signers = keys.iter().cycle().map(SigningKey::verifying_key);
-        let parts = messages.iter().zip(signers).zip(signatures);
-        parts.map(|((message, key), signature)| Check { key, message, signature }).collect()
+    /// So many keys, every other one of them familiar.
+    fn signers(keys: u8) -> Vec<(SigningKey, PublicKey)> {
+        let signer = |seed| {
+            let key = SigningKey::from_bytes(&[seed; 32]);
+            let [plain, familiar] = both_forms(key.verifying_key().as_bytes()).unwrap();
+            (key, if seed % 2 == 0 { plain } else { familiar })
+        };
+        (0..keys).map(signer).collect()
+    }
+
+    /// Signatures by these keys in turn.
+    fn signed<'a>(messages: &'a [[u8; 2]], signers: &'a [(SigningKey, PublicKey)]) -> Vec<Check<'a>> {
+        let in_turn = messages.iter().zip(signers.iter().cycle());
+        in_turn.map(|(message, (signer, key))| Check { key, message, signature: signer.sign(message) }).collect()
     }
 
     #[test]
     fn a_batch_holds_until_any_one_of_it_is_changed() {
         let messages: Vec<[u8; 2]> = (0..70).map(|n| [n, 0]).collect();
-        for keys in [1, 3, 70] {
-            assert!(all_hold(&signed(&messages, keys)));
+        for signers in [1, 3, 70].map(signers) {
+            assert!(all_hold(&signed(&messages, &signers)));
             for at in [0, 1, 35, 69] {
-                let mut checks = signed(&messages, keys);
+                let mut checks = signed(&messages, &signers);
                 checks[at].message = b"another";
                 assert!(!all_hold(&checks) && checks.iter().filter(|check| check.holds()).count() == 69);
             }
@@ -275,8 +337,8 @@ pub(super) mod tests {
     fn errors_that_cancel_each_other_are_found() {
         // One S too large, the other too small by as much: the plain sum of the equations would hold.
         let messages = [[1, 0], [2, 0]];
-        for keys in [1, 2] {
-            let mut checks = signed(&messages, keys);
+        for signers in [1, 2].map(signers) {
+            let mut checks = signed(&messages, &signers);
             for (check, error) in checks.iter_mut().zip([Scalar::ONE, -Scalar::ONE]) {
                 let s = (check.s().unwrap() + error).to_bytes();
                 check.signature = Signature::from_components(*check.signature.r_bytes(), s);
@@ -299,7 +361,20 @@ pub(super) mod tests {
             let sum = u16::from(*byte) + u16::from(add) + carry;
             (*byte, carry) = (sum as u8, sum >> 8);
         }
-        let check = check(key.verifying_key().as_bytes(), MESSAGE, &bytes).unwrap();
-        assert!(!check.holds() && !all_hold(&[check]));
+        for form in &both_forms(key.verifying_key().as_bytes()).unwrap() {
+            let check = check(form, MESSAGE, &bytes).unwrap();
+            assert!(!check.holds() && !all_hold(&[check]));
+        }
+    }
+
+    #[test]
+    fn a_key_that_signs_often_becomes_familiar() {
+        let signer = SigningKey::from_bytes(&[0xab; 32]);
+        let bytes = signer.verifying_key().to_bytes();
+        for check in 0..=familiar::OFTEN {
+            let key = PublicKey::new(&bytes).unwrap();
+            assert_eq!(matches!(key, PublicKey::Familiar(_)), check == familiar::OFTEN);
+            assert!(Check { key: &key, message: MESSAGE, signature: signer.sign(MESSAGE) }.holds());
+        }
     }
 }

@@ -13,7 +13,7 @@ pub mod owner;
 pub mod pending;
 pub mod token;
 
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
 use sha2::Sha256;
 
@@ -113,7 +113,7 @@ impl Once {
     }
 
     fn mac(&self, purpose: Purpose, bytes: &[u8]) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as hmac::digest::KeyInit>::new((&self.secret).into());
+        let mut mac = Hmac::<Sha256>::new((&self.secret).into());
         mac.update(&[purpose.byte()]);
         mac.update(bytes);
         mac
