@@ -37,7 +37,7 @@ const edit = (text, append) => (text === undefined ? append && { append } : { se
 const files = (attachments = {}) =>
   Object.entries(attachments).map(([name, text]) => ({ name, bytes: new Uint8Array(Buffer.from(text, 'base64')) }));
 
-const mailbox = await Mailbox.open('config.json', { agent: process.argv[2] });
+const mailbox = await Mailbox.open(process.argv[3], { agent: process.argv[2] });
 for await (const line of createInterface({ input: process.stdin })) {
   const { call, args } = JSON.parse(line);
   let answer;

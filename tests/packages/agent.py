@@ -38,7 +38,7 @@ def call(mailbox: azall.Mailbox, name: str, args: dict[str, Any]) -> Any:  # noq
 
 def main() -> None:
     """Answers until the input ends."""
-    with azall.Mailbox.open("config.json", agent=sys.argv[1]) as mailbox:
+    with azall.Mailbox.open(sys.argv[2], agent=sys.argv[1]) as mailbox:
         for line in sys.stdin:
             request = json.loads(line)
             try:

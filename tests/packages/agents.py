@@ -75,9 +75,9 @@ class Python:
         """An agent of this name, in a folder of its own beside one mailboxes folder."""
         return self.open(_folder(root, name), f"{name}@localhost")
 
-    def open(self, folder: Path, address: str) -> Agent:
-        """An agent over the mailbox of a folder."""
-        return Agent([self.python, str(HERE / "agent.py"), address], folder, {})
+    def open(self, folder: Path, address: str, config: str = "config.json") -> Agent:
+        """An agent in a folder, over the mailbox that a path means there."""
+        return Agent([self.python, str(HERE / "agent.py"), address, config], folder, {})
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,10 @@ class Node:
         """An agent of this name, in a folder of its own beside one mailboxes folder."""
         return self.open(_folder(root, name), f"{name}@localhost")
 
-    def open(self, folder: Path, address: str) -> Agent:
-        """An agent over the mailbox of a folder."""
+    def open(self, folder: Path, address: str, config: str = "config.json") -> Agent:
+        """An agent in a folder, over the mailbox that a path means there."""
         env = {"AZALL_CORE": self.core, "AZALL_PACKAGE": self.package}
-        return Agent(["node", str(HERE / "agent.mjs"), address], folder, env)
+        return Agent(["node", str(HERE / "agent.mjs"), address, config], folder, env)
 
 
 def _folder(root: Path, name: str) -> Path:

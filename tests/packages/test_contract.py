@@ -58,3 +58,31 @@ def test_the_contract_is_kept(language: Python | Node, tmp_path: Path) -> None:
     finally:
         for agent in agents.values():
             agent.stop()
+
+
+@pytest.mark.parametrize("language", interpreters(), ids=str)
+@pytest.mark.parametrize(
+    ("path", "there", "config"),
+    [
+        ("new", None, "new/config.json"),
+        ("new.json", None, "new.json"),
+        ("kept", "folder", "kept/config.json"),
+        ("kept.json", "folder", "kept.json/config.json"),
+        ("kept.json", "file", "kept.json"),
+        ("settings", "file", "settings"),
+    ],
+)
+def test_a_path_means_the_same_config(
+    language: Python | Node, tmp_path: Path, path: str, there: str | None, config: str
+) -> None:
+    """A file is a config, a folder holds one, and what is not there is told by its name."""
+    if there == "folder":
+        (tmp_path / path).mkdir()
+    elif there == "file":
+        (tmp_path / path).write_text(json.dumps({"agent_name": "ada@localhost", "mailbox_dir": "mailboxes"}))
+    agent = language.open(tmp_path, "ada@localhost", path)
+    try:
+        agent.call("remember", {"text": "here"})
+    finally:
+        agent.stop()
+    assert (tmp_path / config).is_file()

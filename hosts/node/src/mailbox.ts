@@ -117,7 +117,8 @@ export class Mailbox implements AsyncDisposable {
 
   /**
    * Opens the mailbox of a config file, or of the `config.json` in a folder; without a path, of the one that the command line would
-   * use (`$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT`, `./config.json`). Where there is none, one is made.
+   * use (`$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT`, `./config.json`). What is not there yet is a file if its name ends with `.json`,
+   * else a folder. Where there is no config, one is made.
    */
   static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
     options.signal?.throwIfAborted();

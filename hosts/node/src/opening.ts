@@ -17,22 +17,19 @@ export interface Manner {
   onEvent?: (event: Event) => void;
 }
 
-/** The config file that a path means: itself, or `config.json` in a folder; without one, as the command line finds it. */
+/**
+ * The config file that a path means: itself, or `config.json` in a folder; without one, as the command line finds it. What is not there
+ * yet is a file if its name ends with `.json`, else a folder.
+ */
 export async function configFile(given: string | undefined): Promise<string> {
   const { line } = core.CommandLine.parse(['address']);
   if (line === undefined) throw new AzallError('host', 'the core does not know its own command line');
   if (given === undefined) {
     return path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
   }
-  const isFile = given.endsWith('.json') && !(await isFolder(given));
+  const found = await stat(given).catch(() => undefined);
+  const isFile = found?.isFile() ?? given.endsWith('.json');
   return path.resolve(isFile ? given : line.configPath(undefined, given));
-}
-
-function isFolder(file: string): Promise<boolean> {
-  return stat(file).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }
 
 /** Opens a config file, which need not be there. */

@@ -52,6 +52,9 @@ def plain(document: Any) -> Any:  # noqa: ANN401  (plain data)
 
 def _addresses(given: Addresses) -> list[str]:
     listed = given.split(",") if isinstance(given, str) else list(given)
+    for address in listed:
+        if not isinstance(address, str):
+            raise ArgumentError(f"an address is text, not {type(address).__name__}", "argument", 2)
     return [address.strip() for address in listed]
 
 

@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 
 
 def locate(path: str | os.PathLike[str] | None) -> str:
-    """The config file: this one, the one in this folder, or the one that the environment names, as the command line finds it."""
+    """The config file: this one, the one in this folder, or the one that the environment names, as the command line finds it.
+
+    What is not there yet is a file if its name ends with `.json`, else a folder.
+    """
     if path is None:
         line = CommandLine.parse(["address"])
         assert isinstance(line, CommandLine)
-        path = line.config_path(variable("AGENTAZALL_CONFIG"), variable("AGENTAZALL_ROOT"))
+        return absolute(line.config_path(variable("AGENTAZALL_CONFIG"), variable("AGENTAZALL_ROOT")))
     found = os.fspath(path)
-    return absolute(os.path.join(found, "config.json") if os.path.isdir(found) else found)
+    is_file = os.path.isfile(found) or (found.endswith(".json") and not os.path.isdir(found))
+    return absolute(found if is_file else os.path.join(found, "config.json"))
 
 
 def variable(name: str) -> str | None:

@@ -52,11 +52,11 @@ class Mailbox(Account):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] | None = None, *, agent: str | None = None) -> Mailbox:
-        """Opens the mailbox of a config file, or of the one in a folder.
+        """Opens the mailbox of a config file, or of the `config.json` in a folder.
 
-        Without a path the config is found as the command line finds it: `$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT/config.json`,
-        `./config.json`. Where there is none, one is made: for `agent`, if it is given. Else `agent` takes the place of the name
-        in the config (and of `$AGENTAZALL_AGENT`).
+        What is not there yet is a file if its name ends with `.json`, else a folder. Without a path the config is found as the
+        command line finds it: `$AGENTAZALL_CONFIG`, `$AGENTAZALL_ROOT/config.json`, `./config.json`. Where there is none, one is
+        made: for `agent`, if it is given. Else `agent` takes the place of the name in the config (and of `$AGENTAZALL_AGENT`).
         """
         mailbox = cls(Session(locate(path), agent))
         if agent is not None and not mailbox._session.open().is_found:

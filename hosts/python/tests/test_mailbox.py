@@ -158,6 +158,9 @@ def test_what_is_no_argument_is_refused(mailbox: azall.Mailbox, tmp_path: Path) 
         with pytest.raises(azall.ArgumentError) as refused:
             mailbox.send(address, "s", "b")
         assert "\x1b" not in str(refused.value)
+    for no_address in (b"bob@localhost", [b"bob@localhost"], [5], [None]):
+        with pytest.raises(azall.ArgumentError, match="an address is text"):
+            mailbox.send(no_address, "s", "b")  # type: ignore[arg-type]
     for subject in ("a\nBcc: eve@x", "a\rb", "a\0b"):
         with pytest.raises(azall.MessageError):
             mailbox.send("bob@localhost", subject, "b")
