@@ -245,7 +245,7 @@ fn relay(shell: &mut Shell, server: &str) {
 
 fn answer(body: &serde_json::Value) -> Result<HttpAnswer, IoError> {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    Ok(HttpAnswer { status: 200, headers, body: body.to_string().into_bytes() })
+    Ok(HttpAnswer::whole(200, headers, body.to_string().into_bytes()))
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn a_relay_that_does_not_answer_is_a_warning() {
         "#,
     );
     for (status, body) in [(500, "{}"), (200, "<html>log in</html>"), (200, r#"{"agents": 5}"#), (302, ""), (401, "")] {
-        shell.host.web = Box::new(move |_| Ok(HttpAnswer { status, headers: Vec::new(), body: body.into() }));
+        shell.host.web = Box::new(move |_| Ok(HttpAnswer::whole(status, Vec::new(), body.into())));
         play(
             &mut shell,
             "$ directory\n| (1 agents)\n! warning: the agents of a relay are left out: https://relay.example",

@@ -9,7 +9,7 @@
 )]
 
 mod memory;
-use azall_core::engine::effect::IoErrorKind;
+use azall_core::engine::effect::{HttpAnswer, IoError, IoErrorKind};
 use memory::machine::Machine;
 use memory::relay::{self, Relay, as_json, broken, incoming, payload, raw};
 use serde_json::{Value, json};
@@ -312,11 +312,20 @@ fn what_a_relay_answers_amiss_is_told_and_loses_nothing() {
         ),
         (json!({"messages": [good.clone(), good.clone(), good]}).to_string().into_bytes(), 1, ""),
     ];
-    for (answer, stored, said) in cases {
+    let whole =
+        cases.into_iter().map(|(answer, stored, said)| (HttpAnswer::whole(200, Vec::new(), answer), stored, said));
+    // The same when the connection broke there.
+    let broken = [(cut, 1, "breaks off"), ("{\"messa", 0, "reset"), ("<html>", 0, "reset")].map(
+        |(came, stored, said)| {
+            let error = Some(IoError::new(IoErrorKind::Unreachable, "reset"));
+            (HttpAnswer { broken: error, ..HttpAnswer::whole(200, Vec::new(), came.into()) }, stored, said)
+        },
+    );
+    for (answer, stored, said) in whole.chain(broken) {
         let (relay, mut shell) = alice();
-        relay.next("GET /messages", raw(200, &answer));
+        let shown = String::from_utf8_lossy(&answer.body).into_owned();
+        relay.next("GET /messages", Ok(answer));
         let ran = shell.run(&["inbox", "--all"]).ok();
-        let shown = String::from_utf8_lossy(&answer).into_owned();
         assert!(ran.err.contains(said), "{said:?} for {shown}: {ran:#?}");
         assert_eq!(shell.listed().len(), stored, "{shown}");
         shell.run(&["inbox"]).ok();

@@ -297,7 +297,7 @@ fn a_relay_says_how_long_to_wait() {
     relay.account("bob");
     let mut shell = Machine::on(&relay, "alice");
     let headers = vec![("retry-after".to_owned(), "600".to_owned())];
-    relay.next("POST /send", Ok(HttpAnswer { status: 429, headers, body: b"{\"error\": \"busy\"}".to_vec() }));
+    relay.next("POST /send", Ok(HttpAnswer::whole(429, headers, b"{\"error\": \"busy\"}".to_vec())));
     shell.run(&["send", "--to", "bob", "-s", "x", "-b", "y"]).ok();
     for (minutes, calls) in [(1, 1), (8, 1), (2, 2)] {
         shell.host.now.unix_ms += minutes * MINUTE;

@@ -10,7 +10,7 @@
 
 mod memory;
 
-use azall_core::engine::effect::IoErrorKind;
+use azall_core::engine::effect::{HttpAnswer, IoErrorKind};
 use azall_core::protocol::layout::Root;
 use azall_core::protocol::relay::version2::BlobName;
 use memory::machine::Machine;
@@ -381,11 +381,7 @@ fn what_does_not_fit_goes_as_a_blob_and_to_nobody_who_may_not_know_blobs() {
     relay.next("HEAD /v2/blobs", broken(IoErrorKind::TimedOut));
     relay.next(
         "HEAD /v2/blobs",
-        Ok(azall_core::engine::effect::HttpAnswer {
-            status: 404,
-            headers: vec![("upload-offset".to_owned(), "77".to_owned())],
-            body: Vec::new(),
-        }),
+        Ok(HttpAnswer::whole(404, vec![("upload-offset".to_owned(), "77".to_owned())], Vec::new())),
     );
     shell.run(&["send", "--to", "bob", "-s", "x", "-b", "y", "-a", "big.bin"]).ok();
     assert_eq!(relay.version2(|known| known.blobs[&BlobName::of(&big).to_string()].clone()), big);

@@ -60,6 +60,7 @@ ANSWERS: dict[str, Answer] = {
     "200 MB, not announced": endless(PIECE, 200 << 20),
     "brackets": raw(b'{"messages": ' + b"[" * 10_000_000),
     "endless headers": bare(b"HTTP/1.1 200 OK\r\n", *(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(2000))),
+    "half a JSON, cut short of its length": bare(b"HTTP/1.1 200 OK\r\nContent-Length: 90000\r\n\r\n", WHOLE[:-30]),
     "a body cut short": bare(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
     "no HTTP": bare(b"SSH-2.0-OpenSSH_9.2\r\n"),
     "nothing": bare(),

@@ -67,6 +67,8 @@ export interface HttpAnswer {
   /** Names in lower case. */
   headers: Header[];
   body: Uint8Array;
+  /** Why the rest of the body did not come; `body` is what came before, and not empty. */
+  broken?: IoError;
 }
 
 /** What a script did. */

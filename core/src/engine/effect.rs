@@ -236,6 +236,17 @@ pub struct HttpAnswer {
     /// The body.
     #[serde(with = "crate::engine::transcript::bytes")]
     pub body: Vec<u8>,
+    /// Why the rest of the body did not come: the connection broke, or the time was over. `body` is what came before, and not empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<IoError>,
+}
+
+impl HttpAnswer {
+    /// An answer that came to its end.
+    #[must_use]
+    pub const fn whole(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        Self { status, headers, body, broken: None }
+    }
 }
 
 /// Runs a script of the mailbox, its input empty. A Python script is run with `python3` in the folder of all mailboxes; a WebAssembly
@@ -415,6 +426,7 @@ impl fmt::Debug for HttpAnswer {
         f.debug_struct("HttpAnswer")
             .field("status", &self.status)
             .field("body", &self.body.len())
+            .field("broken", &self.broken)
             .finish_non_exhaustive()
     }
 }

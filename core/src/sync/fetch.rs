@@ -173,14 +173,17 @@ async fn fetch_version1(
 
 async fn fetch_from(mailbox: &Mailbox<'_>, account: &RelayAccount) -> Result<(RelayReport, Stored), Error> {
     let mut report = RelayReport::new(&account.server);
-    let body = match relay_call::messages(mailbox.cx, account).await {
-        Ok(body) => body,
+    let handed_out = match relay_call::messages(mailbox.cx, account).await {
+        Ok(handed_out) => handed_out,
         Err(error) => {
             report.blame(error);
             return Ok((report, Stored::default()));
         }
     };
-    let stored = match keep(mailbox, &report.server, body).await? {
+    if let Some(broken) = handed_out.broken {
+        report.blame(broken);
+    }
+    let stored = match keep(mailbox, &report.server, handed_out.body).await? {
         Some(fetched) => store(mailbox, fetched, &mut report).await?,
         None => Stored::default(),
     };
@@ -256,7 +259,7 @@ async fn store(mailbox: &Mailbox<'_>, fetched: Fetched, report: &mut RelayReport
     let list = match parse(&server, &body) {
         Ok(list) => list,
         Err(error) => {
-            report.problem = Some(error);
+            report.blame(error);
             set_aside(mailbox, &file, &body).await?;
             return Ok(Stored::default());
         }

@@ -18,8 +18,23 @@ pub(super) const PART_TIMEOUT_MS: u64 = 120_000;
 /// How long it may take to hand out an inbox: what it has handed out it has deleted, so giving up early loses messages.
 const FETCH_TIMEOUT_MS: u64 = 120_000;
 
-/// Makes a call and gives the answer, whatever its status.
+/// Makes a call and gives the answer, whatever its status, if all of it came.
 pub(super) async fn call(
+    cx: &Cx,
+    server: &ServerUrl,
+    request: Request,
+    limit: u64,
+    timeout_ms: u64,
+) -> Result<HttpAnswer, RelayError> {
+    let answer = call_for_what_comes(cx, server, request, limit, timeout_ms).await?;
+    match &answer.broken {
+        Some(error) => Err(unreachable(server, error)),
+        None => Ok(answer),
+    }
+}
+
+/// The same, also where only a part of the body came.
+async fn call_for_what_comes(
     cx: &Cx,
     server: &ServerUrl,
     request: Request,
@@ -28,10 +43,10 @@ pub(super) async fn call(
 ) -> Result<HttpAnswer, RelayError> {
     let Request { method, url, headers, body } = request;
     let effect = Http { method: method.to_owned(), url, headers, body, limit, timeout_ms };
-    cx.http(effect).await.map_err(|error| unreachable(server, error))
+    cx.http(effect).await.map_err(|error| unreachable(server, &error))
 }
 
-fn unreachable(server: &ServerUrl, error: IoError) -> RelayError {
+fn unreachable(server: &ServerUrl, error: &IoError) -> RelayError {
     let why = match error.kind {
         IoErrorKind::TimedOut => format!("no whole answer in time ({error})"),
         IoErrorKind::TooLarge => format!("its answer is larger than azall accepts ({error})"),
@@ -65,20 +80,29 @@ pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &str) 
     relay::parse_sent(&account.server, reply(&answer))
 }
 
-/// Fetches what waits at a relay: the body of its answer, which the relay has deleted by then. An answer that is a refusal,
-/// or no JSON object (a login page, say), is an error: it hands out nothing.
+/// What a relay of version 1 handed out, and has deleted by then.
+pub struct HandedOut {
+    /// The body of its answer, or what came of it.
+    pub body: Vec<u8>,
+    /// Why the rest did not come.
+    pub broken: Option<RelayError>,
+}
+
+/// Fetches what waits at a relay. An answer that is a refusal, or no JSON object (a login page, say), is an error: it hands out
+/// nothing.
 ///
 /// # Errors
 /// What the relay says, or that it cannot be reached.
-pub async fn messages(cx: &Cx, account: &RelayAccount) -> Result<Vec<u8>, RelayError> {
-    let request = relay::messages(&account.server, token(account)?);
-    let answer = call(cx, &account.server, request, MESSAGES_LIMIT, FETCH_TIMEOUT_MS).await?;
-    if (200..300).contains(&answer.status) && answer.body.trim_ascii_start().starts_with(b"{") {
-        return Ok(answer.body);
-    }
-    match relay::parse_messages(&account.server, reply(&answer)) {
-        Err(error) => Err(error),
-        Ok(_) => Ok(answer.body),
+pub async fn messages(cx: &Cx, account: &RelayAccount) -> Result<HandedOut, RelayError> {
+    let server = &account.server;
+    let request = relay::messages(server, token(account)?);
+    let answer = call_for_what_comes(cx, server, request, MESSAGES_LIMIT, FETCH_TIMEOUT_MS).await?;
+    let broken = answer.broken.as_ref().map(|error| unreachable(server, error));
+    let is_object = (200..300).contains(&answer.status) && answer.body.trim_ascii_start().starts_with(b"{");
+    match broken {
+        broken if is_object => Ok(HandedOut { body: answer.body, broken }),
+        Some(error) => Err(error),
+        None => relay::parse_messages(server, reply(&answer)).map(|_| HandedOut { body: answer.body, broken: None }),
     }
 }
 

@@ -203,7 +203,7 @@ pub(super) fn unauthorized() -> Answered {
 
 /// An answer with these bytes.
 pub(crate) fn raw(status: u16, body: &[u8]) -> Answered {
-    Ok(HttpAnswer { status, headers: Vec::new(), body: body.to_vec() })
+    Ok(HttpAnswer::whole(status, Vec::new(), body.to_vec()))
 }
 
 /// An answer with a JSON document.

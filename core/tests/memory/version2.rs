@@ -45,7 +45,7 @@ fn refused(status: u16, code: &str) -> Answered {
 }
 
 fn with_header(status: u16, name: &str, value: impl ToString, body: &[u8]) -> Answered {
-    Ok(HttpAnswer { status, headers: vec![(name.to_owned(), value.to_string())], body: body.to_vec() })
+    Ok(HttpAnswer::whole(status, vec![(name.to_owned(), value.to_string())], body.to_vec()))
 }
 
 /// The name of an account as an address gives it, and the fingerprint that it certifies.

@@ -58,15 +58,16 @@ impl HttpClient {
     /// name the peer, and neither the path nor any header.
     pub fn send(&self, effect: &Http) -> Result<HttpAnswer, IoError> {
         let uri: Uri = effect.url.parse().map_err(|_| IoError::new(IoErrorKind::Other, "not a URL"))?;
-        let failed = |error| failed(&uri, &error);
+        let failed = |error: ureq::Error| failed(&uri, &error);
         let agent = self.agent.get_or_init(|| agent(&self.options)).as_ref().map_err(Clone::clone)?;
         // Without a body a POST still says that its length is 0: not every server takes it otherwise.
         let has_body = !effect.body.is_empty() || matches!(effect.method.as_str(), "POST" | "PUT" | "PATCH");
         let answered =
             if has_body { call(agent, &uri, effect, effect.body.as_slice()) } else { call(agent, &uri, effect, ()) };
         let (head, mut body) = answered.map_err(failed)?.into_parts();
-        let body = read_body(&mut body, effect.limit).map_err(failed)?;
-        Ok(HttpAnswer { status: head.status.as_u16(), headers: headers(&head.headers), body })
+        let (body, broken) = read_body(&mut body, effect.limit).map_err(failed)?;
+        let broken = broken.map(|error| failed(error.into()));
+        Ok(HttpAnswer { status: head.status.as_u16(), headers: headers(&head.headers), body, broken })
     }
 }
 
@@ -132,14 +133,19 @@ fn headers(map: &HeaderMap) -> Vec<(String, String)> {
     map.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }
 
-fn read_body(body: &mut Body, limit: u64) -> Result<Vec<u8>, ureq::Error> {
+/// Reads a body, or as much of it as comes, and what kept the rest from coming.
+fn read_body(body: &mut Body, limit: u64) -> Result<(Vec<u8>, Option<std::io::Error>), ureq::Error> {
     let too_large = || ureq::Error::BodyExceedsLimit(limit);
     if body.content_length().is_some_and(|announced| announced > limit) {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
-    body.as_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+    let broken = body.as_reader().take(limit.saturating_add(1)).read_to_end(&mut bytes).err();
+    match broken {
+        _ if bytes.len() as u64 > limit => Err(too_large()),
+        Some(error) if bytes.is_empty() => Err(error.into()),
+        broken => Ok((bytes, broken)),
+    }
 }
 
 /// A failed call in the core's terms. The words are the library's where they cannot quote the request.

@@ -14,10 +14,11 @@ export function httpHandler(userAgent: string): (effect: EffectOf<'Http'>, over:
     const stop = () => limit.abort();
     over.addEventListener('abort', stop);
     if (over.aborted) stop();
+    const failed = (error: unknown) => failure(url, error, limit.signal.aborted);
     try {
-      return await call(url, effect, userAgent, limit.signal);
+      return await call(url, effect, userAgent, limit.signal, failed);
     } catch (error) {
-      throw failure(url, error, limit.signal.aborted);
+      throw failed(error);
     } finally {
       clearTimeout(timer);
       over.removeEventListener('abort', stop);
@@ -35,7 +36,13 @@ function parse(text: string): URL {
   throw new EffectError('other', 'not a URL');
 }
 
-async function call(url: URL, effect: EffectOf<'Http'>, userAgent: string, signal: AbortSignal): Promise<HttpAnswer> {
+async function call(
+  url: URL,
+  effect: EffectOf<'Http'>,
+  userAgent: string,
+  signal: AbortSignal,
+  failed: (error: unknown) => EffectError,
+): Promise<HttpAnswer> {
   const headers = new Headers(effect.headers);
   if (!headers.has('user-agent')) headers.set('user-agent', userAgent);
   // Nothing is to be unpacked on the way. Where a server packs it all the same, what comes out is counted.
@@ -44,10 +51,15 @@ async function call(url: URL, effect: EffectOf<'Http'>, userAgent: string, signa
   const hasBody = effect.body.length > 0 || ['POST', 'PUT', 'PATCH'].includes(effect.method);
   const body = hasBody ? new Uint8Array(effect.body) : null;
   const answer = await fetch(url, { method: effect.method, headers, body, redirect: 'manual', signal });
-  return { status: answer.status, headers: [...answer.headers], body: await readBody(answer, effect.limit) };
+  const head = { status: answer.status, headers: [...answer.headers] };
+  const { body: came, error } = await readBody(answer, effect.limit);
+  if (error === undefined) return { ...head, body: came };
+  const { kind, message } = failed(error);
+  return { ...head, body: came, broken: { kind, message } };
 }
 
-async function readBody(answer: Response, limit: number): Promise<Uint8Array> {
+/** Reads a body, or as much of it as comes, and what kept the rest from coming. */
+async function readBody(answer: Response, limit: number): Promise<{ body: Uint8Array; error?: unknown }> {
   const tooLarge = () => new EffectError('too_large', `the answer is larger than ${limit} bytes`);
   if (Number(answer.headers.get('content-length') ?? 0) > limit && answer.body !== null) {
     await answer.body.cancel();
@@ -56,15 +68,20 @@ async function readBody(answer: Response, limit: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const reader: ReadableStreamDefaultReader<Uint8Array> | undefined = answer.body?.getReader();
-  for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
-    length += read.value.length;
-    if (length > limit) {
-      await reader?.cancel();
-      throw tooLarge();
+  try {
+    for (let read = await reader?.read(); read !== undefined && !read.done; read = await reader?.read()) {
+      length += read.value.length;
+      if (length > limit) {
+        await reader?.cancel();
+        throw tooLarge();
+      }
+      chunks.push(read.value);
     }
-    chunks.push(read.value);
+  } catch (error) {
+    if (error instanceof EffectError || length === 0) throw error;
+    return { body: joined(chunks, length), error };
   }
-  return joined(chunks, length);
+  return { body: joined(chunks, length) };
 }
 
 function joined(chunks: Uint8Array[], length: number): Uint8Array {

@@ -17,6 +17,8 @@ const server = http.createServer((request, response) => {
     else if (url === '/big') response.end(Buffer.alloc(2_000));
     else if (url === '/stream') response.write(Buffer.alloc(900), () => response.end(Buffer.alloc(900)));
     else if (url === '/packed') response.writeHead(200, { 'x-kind': 'packed' }).end(zlib.gzipSync('x'));
+    else if (url === '/cut') response.writeHead(200, { 'content-length': '100' }).write('half', () => request.socket.destroy());
+    else if (url === '/slow') response.writeHead(200, { 'content-length': '100' }).write('half');
     else if (url === '/broken') request.socket.destroy();
     else if (url !== '/never') response.writeHead(404, { 'X-Answer': 'yes' }).end('no');
   });
@@ -55,6 +57,14 @@ test('more than the limit is not taken, announced or not', async () => {
     await assert.rejects(ask(path), { kind: 'too_large', message: `${host}: the answer is larger than 1000 bytes` }, path);
   }
   assert.equal((await ask('/big', { limit: 2_000 })).body.length, 2_000);
+});
+
+test('of half a body there is what came', async () => {
+  const cut = await ask('/cut');
+  assert.deepEqual([cut.status, Buffer.from(cut.body).toString(), cut.broken?.kind], [200, 'half', 'unreachable']);
+  const slow = await ask('/slow', { timeout_ms: 300 });
+  assert.deepEqual([Buffer.from(slow.body).toString(), slow.broken?.kind], ['half', 'timed_out']);
+  assert.ok(!('broken' in (await ask('/x'))));
 });
 
 test('failures tell their kind and neither path nor header', async () => {

@@ -24,9 +24,14 @@ class EffectError(Exception):
         self.message = message
 
     @property
+    def data(self) -> dict[str, str]:
+        """The failure as data."""
+        return {"kind": self.kind, "message": self.message}
+
+    @property
     def answer(self) -> Answer:
         """The failure as an answer."""
-        return {"Err": {"kind": self.kind, "message": self.message}}
+        return {"Err": self.data}
 
 
 def words(error: OSError) -> str:

@@ -26,6 +26,9 @@ _CONNECT_SECONDS = 10.0
 
 _HEADERS = {"User-Agent": f"azall/{__version__}", "Accept-Encoding": "identity"}
 
+_CLOSED = ("disconnected", "peer closed connection")
+"""What the library says of a peer that went away, before its answer and in the middle of it."""
+
 _Way = tuple[bool, bool]
 """Whether the peer is reached over TLS, and whether past any proxy."""
 
@@ -101,6 +104,7 @@ class _Call:
         self._effect = effect
         self._deadline = time.monotonic() + effect["timeout_ms"] / 1000
         self._body = bytearray()
+        self._broken: EffectError | None = None
 
     def request(self) -> dict[str, Any]:
         """What to send. Without a body a POST still says that its length is 0: not every server takes it otherwise."""
@@ -130,13 +134,28 @@ class _Call:
     def _too_large(self) -> EffectError:
         return EffectError("too_large", f"{self._peer()}: the answer is larger than {self._limit} bytes")
 
+    @contextmanager
+    def reading(self) -> Generator[None, None, None]:
+        """Around the reading of the body: what came before it broke is kept."""
+        try:
+            yield
+        except EffectError:
+            raise
+        except Exception as error:
+            if not self._body:
+                raise
+            self._broken = self._failed(error)
+
     def answer(self, response: httpx.Response) -> dict[str, object]:
         """The answer, names of headers in lower case."""
         headers = [
             [name.decode("ascii", "replace").lower(), value.decode("utf-8", "replace")]
             for name, value in response.headers.raw
         ]
-        return {"status": response.status_code, "headers": headers, "body": bytes(self._body)}
+        answer: dict[str, object] = {"status": response.status_code, "headers": headers, "body": bytes(self._body)}
+        if self._broken is not None:
+            answer["broken"] = self._broken.data
+        return answer
 
     @contextmanager
     def failures(self) -> Generator[None, None, None]:
@@ -161,8 +180,8 @@ class _Call:
             return EffectError("unreachable", f"{self._peer()}: {_reason(error)}")
         if isinstance(error, httpx.ProxyError):
             return EffectError("unreachable", f"{self._peer()}: the proxy refused to connect")
-        if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
-            return EffectError("unreachable", f"{self._peer()}: the connection was closed before an answer came")
+        if isinstance(error, httpx.RemoteProtocolError) and any(words in str(error) for words in _CLOSED):
+            return EffectError("unreachable", f"{self._peer()}: the connection was closed before the whole answer came")
         if isinstance(error, httpx.RemoteProtocolError):
             return EffectError("other", f"{self._peer()}: not a good HTTP exchange")
         if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError)):
@@ -196,8 +215,9 @@ class Http:
         call = _Call(effect)
         with call.failures(), self._clients.get(call.way).stream(**call.request()) as response:
             call.check(response)
-            for chunk in response.iter_raw():
-                call.take(chunk)
+            with call.reading():
+                for chunk in response.iter_raw():
+                    call.take(chunk)
         return call.answer(response)
 
     def close(self) -> None:
@@ -218,8 +238,9 @@ class AsyncHttp:
         with call.failures():
             async with self._clients.get(call.way).stream(**call.request()) as response:
                 call.check(response)
-                async for chunk in response.aiter_raw():
-                    call.take(chunk)
+                with call.reading():
+                    async for chunk in response.aiter_raw():
+                        call.take(chunk)
         return call.answer(response)
 
     async def aclose(self) -> None:

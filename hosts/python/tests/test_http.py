@@ -54,6 +54,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"x")
                 self.wfile.flush()
                 time.sleep(0.1)
+        elif self.path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+            self.close_connection = True
         elif self.path == "/close":
             self.close_connection = True
         else:
@@ -134,7 +140,15 @@ def test_limits(server: str, send: Send) -> None:
     assert failure(send, get(server + "/big")).kind == "too_large"
     assert failure(send, get(server + "/endless")).kind == "too_large"
     assert len(send(get(server + "/big", limit=10_000))["body"]) == 10_000
-    assert failure(send, get(server + "/slow", timeout_ms=700)).kind == "timed_out"
+
+
+def test_of_half_a_body_there_is_what_came(server: str, send: Send) -> None:
+    slow = send(get(server + "/slow", timeout_ms=700))
+    assert slow["broken"]["kind"] == "timed_out"
+    assert slow["body"] == b"x" * len(slow["body"]) != b""
+    cut = send(get(server + "/cut"))
+    assert (cut["status"], cut["body"], cut["broken"]["kind"]) == (200, b"half", "unreachable")
+    assert "broken" not in send(get(server + "/big", limit=10_000))
 
 
 def test_failures(server: str, send: Send) -> None:

@@ -46,11 +46,7 @@ fn failed(after_ms: i64, kind: IoErrorKind) -> Response {
 }
 
 fn page(status: u16, body: &[u8]) -> Response {
-    Response {
-        after_ms: 20,
-        answer: Ok(HttpAnswer { status, headers: Vec::new(), body: body.to_vec() }),
-        fetched: None,
-    }
+    Response { after_ms: 20, answer: Ok(HttpAnswer::whole(status, Vec::new(), body.to_vec())), fetched: None }
 }
 
 impl Network<'_> {
@@ -154,7 +150,13 @@ impl Network<'_> {
             effected.handed_out.as_ref().map_or(0, |(_, messages)| whole_messages(&effected.answer.body, messages));
         self.lose(&effected, whole);
         let fetched = self.fetched(&effected, whole);
-        Response { after_ms: 10, answer: Ok(effected.answer), fetched }
+        // The end of what came is the end of the answer, or the connection broke there.
+        let broken = (share % 2 == 1).then(|| IoError::new(IoErrorKind::Unreachable, "the connection broke"));
+        let answer = match broken {
+            Some(error) if effected.answer.body.is_empty() => Err(error),
+            broken => Ok(HttpAnswer { broken, ..effected.answer }),
+        };
+        Response { after_ms: 10, answer, fetched }
     }
 
     fn fetched(&self, effected: &Effected, whole: usize) -> Option<Fetched> {

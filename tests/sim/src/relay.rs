@@ -56,7 +56,7 @@ pub struct Relay {
 
 pub(crate) fn reply(status: u16, body: &Value) -> HttpAnswer {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    HttpAnswer { status, headers, body: body.to_string().into_bytes() }
+    HttpAnswer::whole(status, headers, body.to_string().into_bytes())
 }
 
 impl Relay {

@@ -49,7 +49,7 @@ fn refused(status: u16, code: &str) -> HttpAnswer {
 }
 
 fn with_header(status: u16, name: &str, value: impl ToString, body: &[u8]) -> HttpAnswer {
-    HttpAnswer { status, headers: vec![(name.to_owned(), value.to_string())], body: body.to_vec() }
+    HttpAnswer::whole(status, vec![(name.to_owned(), value.to_string())], body.to_vec())
 }
 
 fn request(http: &Http) -> Value {
