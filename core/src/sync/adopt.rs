@@ -1,5 +1,6 @@
 //! Messages that somebody else dropped into the inbox: a neighbour, or another client used on the same mailbox. They are
-//! verified, the policy is applied, and the verdict is written down, as if they had come by a transport.
+//! verified, the policy is applied, and the verdict is written down, as if they had come by a transport. What a process that
+//! died had stored, in the inbox or held back, is entered in the keyring and among the seen ids.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::protocol::dedupe::{MessageKey, SeenIds};
 use crate::protocol::envelope::{InvalidReason, Opened, Proof};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
-use crate::protocol::layout::Folder;
+use crate::protocol::layout::{Folder, Place};
 use crate::protocol::message::Message;
 use crate::protocol::time::Day;
 use crate::protocol::verdict::{Origin, Verdict};
@@ -39,7 +40,27 @@ struct LastLook {
     unknown: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Looks over what was dropped into the inbox since the last look: only files that changed since are read.
+/// A message file that changed since the last look.
+struct Candidate {
+    day: Day,
+    /// The inbox, or where policy holds messages back: nobody drops anything there, but who stored it may have died before it
+    /// entered what it had learned.
+    folder: Folder,
+    id: MessageId,
+    modified_ms: i64,
+}
+
+impl Candidate {
+    fn place(&self, mailbox: &Mailbox<'_>) -> Place {
+        mailbox.home.message(self.day, self.folder, &self.id)
+    }
+
+    fn attachments(&self, mailbox: &Mailbox<'_>) -> Place {
+        mailbox.home.attachments(self.day, self.folder, &self.id)
+    }
+}
+
+/// Looks over what was dropped into the inbox, or held back, since the last look: only files that changed since are read.
 ///
 /// # Errors
 /// When the mailbox cannot be read or written.
@@ -66,8 +87,8 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     Ok(stored)
 }
 
-/// Files in the inboxes that changed since the last look, on days that a message can still be dropped into.
-async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day, MessageId, i64)>, Error> {
+/// Files that changed since the last look, on days that a message can still be dropped into.
+async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<Candidate>, Error> {
     let now = mailbox.cx.now();
     let last = crate::protocol::time::Now { unix_ms: since_ms, ..now }.day();
     let mut first = now.day();
@@ -77,32 +98,33 @@ async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day,
     if since_ms > 0 {
         first = first.min(last);
     }
+    let days = mailbox.days().await?.into_iter().filter(|day| *day >= first);
     let mut found = Vec::new();
-    for day in mailbox.days().await?.into_iter().filter(|day| *day >= first) {
-        for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, Folder::Inbox)).await? {
+    for (day, folder) in days.flat_map(|day| [Folder::Inbox, Folder::Held].map(|folder| (day, folder))) {
+        for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, folder)).await? {
             if entry.kind == EntryKind::File
                 && entry.modified_ms >= since_ms
                 && let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok())
             {
-                found.push((day, id, entry.modified_ms));
+                found.push(Candidate { day, folder, id, modified_ms: entry.modified_ms });
             }
         }
     }
     Ok(found)
 }
 
-async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>) -> Result<Stored, Error> {
+async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Result<Stored, Error> {
     super::memo::learn_own_key(mailbox).await;
     let seal = mailbox.seal();
-    let reads = candidates.into_iter().map(|(day, id, modified_ms)| async move {
-        let bytes = mailbox.cx.read(&mailbox.home.message(day, Folder::Inbox, &id)).await;
-        (day, id, modified_ms, bytes)
+    let reads = candidates.into_iter().map(|candidate| async move {
+        let bytes = mailbox.cx.read(&candidate.place(mailbox)).await;
+        (candidate, bytes)
     });
     let mut keyring: Option<Keyring> = None;
     let mut seen = mailbox.seen().await?;
     let mut stored = Stored::default();
     let mut judged = Vec::new();
-    for (day, id, modified_ms, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
+    for (candidate, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
         let Some(bytes) = bytes? else { continue };
         let message = Message::parse(&bytes);
         let header = message.headers.value("Verdict").unwrap_or_default();
@@ -116,25 +138,23 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
         match seal.read(header, &receive::subjects(&message.headers)) {
             Some(sealed) if sealed.is_of(&message.body) => {
                 let is_new = key(&sealed.verdict, &message).is_some_and(|key| !seen.contains(&key));
-                let place = mailbox.home.message(day, Folder::Inbox, &id);
                 // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who
                 // wrote the file may have died before that.
-                if !is_new || mailbox.cx.make_durable(&place).await? {
+                if !is_new || mailbox.cx.make_durable(&candidate.place(mailbox)).await? {
                     enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
                 }
                 continue;
             }
             // Copied from the message that it belongs to, or the message was changed since.
-            Some(_) => mailbox.memo.doubt(day, &id),
-            None => {}
+            Some(_) if candidate.folder == Folder::Inbox => mailbox.memo.doubt(candidate.day, &candidate.id),
+            _ => {}
         }
-        let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
-        match judge(mailbox, keyring, day, &id, message, fresh).await? {
+        match judge(mailbox, keyring, &candidate, message).await? {
             Adopted::Later => {}
             Adopted::Blocked => stored.blocked += 1,
-            Adopted::As(message) if is_repeated(mailbox, &seen, &message).await? => {
-                mailbox.cx.remove(&mailbox.home.message(day, Folder::Inbox, &id)).await?;
-                mailbox.cx.remove(&mailbox.home.attachments(day, Folder::Inbox, &id)).await?;
+            Adopted::As(message) if is_repeated(mailbox, &seen, &candidate, &message).await? => {
+                mailbox.cx.remove(&candidate.place(mailbox)).await?;
+                mailbox.cx.remove(&candidate.attachments(mailbox)).await?;
                 stored.repeated += 1;
             }
             Adopted::As(message) => judged.push(message),
@@ -147,7 +167,7 @@ async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>
     for key in judged.iter().filter_map(|message| message.key.as_ref()) {
         seen.insert(key);
     }
-    let filed = judged.into_iter().map(|message| file(mailbox, message));
+    let filed = judged.into_iter().map(|message| write_down(mailbox, message));
     for received in mailbox.cx.all(WRITES_IN_FLIGHT, filed).await {
         stored.received.push(received?);
     }
@@ -161,8 +181,17 @@ fn key(verdict: &Verdict, message: &Message) -> Option<MessageKey> {
     verdict.fingerprint.filter(|_| verdict.origin == Origin::Valid).map(|signer| MessageKey::signed(&signer, &id))
 }
 
-/// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it.
-async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> Result<bool, Error> {
+/// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it. What is held
+/// back stays.
+async fn is_repeated(
+    mailbox: &Mailbox<'_>,
+    seen: &SeenIds,
+    candidate: &Candidate,
+    judged: &Judged,
+) -> Result<bool, Error> {
+    if candidate.folder == Folder::Held {
+        return Ok(false);
+    }
     let Message { headers, body } = Message::from_text(&judged.text);
     if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
         return is_held(mailbox, judged, &body).await;
@@ -175,7 +204,7 @@ async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> 
                 let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) else {
                     continue;
                 };
-                let is_itself = (day, folder, &id) == (judged.received.day, Folder::Inbox, &judged.received.id);
+                let is_itself = (day, folder, &id) == (candidate.day, candidate.folder, &candidate.id);
                 if is_itself || !id.as_str().starts_with(&begins) {
                     continue;
                 }
@@ -227,24 +256,25 @@ enum Adopted {
 struct Judged {
     text: String,
     key: Option<MessageKey>,
+    /// Where it lies by now; [`Received::folder`] is where it belongs.
+    lies_in: Folder,
     received: Received,
 }
 
 async fn judge(
     mailbox: &Mailbox<'_>,
     keyring: &mut Keyring,
-    day: Day,
-    id: &MessageId,
+    candidate: &Candidate,
     mut message: Message,
-    fresh: bool,
 ) -> Result<Adopted, Error> {
-    let (cx, home) = (mailbox.cx, mailbox.home);
-    let place = home.message(day, Folder::Inbox, id);
-    let attachments = home.attachments(day, Folder::Inbox, id);
+    let cx = mailbox.cx;
+    let is_held = candidate.folder == Folder::Held;
+    let attachments = candidate.attachments(mailbox);
     let from = message.headers.value("From").unwrap_or_default().to_owned();
-    if !mailbox.filter().accepts(&from) {
+    // What is held back was accepted when it came.
+    if !is_held && !mailbox.filter().accepts(&from) {
         cx.emit(Level::Info, format!("blocked by the address filter: {from}"));
-        cx.remove(&place).await?;
+        cx.remove(&candidate.place(mailbox)).await?;
         cx.remove(&attachments).await?;
         return Ok(Adopted::Blocked);
     }
@@ -254,28 +284,29 @@ async fn judge(
         proof = Proof::Invalid(InvalidReason::Attachments);
     }
     let verdict = receive::judge(mailbox, &proof, &opened, keyring, &message.headers);
-    if fresh && !verdict.is_proven() {
+    let is_fresh = cx.now().unix_ms - candidate.modified_ms < SETTLE_MS;
+    if is_fresh && !verdict.is_proven() {
         return Ok(Adopted::Later);
     }
     receive::learn(keyring, &verdict, &opened, &message.headers, cx.now());
-    let folder = receive::folder_by_policy(mailbox, &verdict);
+    let folder = if is_held { Folder::Held } else { receive::folder_by_policy(mailbox, &verdict) };
     message.headers.remove_local();
     receive::set_verdict(&mut message, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
     let key = key(&verdict, &message);
-    let received = Received { day, id: id.clone(), folder, from, subject, verdict };
-    Ok(Adopted::As(Judged { text: message.to_text(), key, received }))
+    let received = Received { day: candidate.day, id: candidate.id.clone(), folder, from, subject, verdict };
+    Ok(Adopted::As(Judged { text: message.to_text(), key, lies_in: candidate.folder, received }))
 }
 
 /// Moves what policy holds back, and writes the verdict down.
-async fn file(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
+async fn write_down(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
     let (cx, home) = (mailbox.cx, mailbox.home);
-    let Judged { text, received, .. } = judged;
+    let Judged { text, lies_in, received, .. } = judged;
     let day = received.day;
     let place = home.message(day, received.folder, &received.id);
     // Out of the inbox before the verdict is on it: what is held back never stays there.
-    if received.folder == Folder::Held {
-        mailbox.refile(day, &received.id, Folder::Inbox, Folder::Held).await?;
+    if received.folder != lies_in {
+        mailbox.refile(day, &received.id, lies_in, received.folder).await?;
     }
     cx.write(&place, text).await?;
     Ok(received)

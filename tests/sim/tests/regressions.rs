@@ -41,3 +41,10 @@ fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
 fn what_is_blocked_while_it_is_unblocked_stays_blocked() {
     goes_well(19_010);
 }
+
+/// A process was killed between writing a message that it held back and entering its sender's key, and the relay that still had
+/// the message lost it.
+#[test]
+fn the_key_of_what_is_held_back_is_learned() {
+    goes_well(19_955);
+}
