@@ -520,6 +520,31 @@ fn what_a_process_held_back_and_died_is_entered() {
     }
 }
 
+#[test]
+fn what_was_stored_and_what_was_dropped_is_one_message() {
+    let signed = payload_by(&mut sender("otto", 1), &["-s", "by key 1"]);
+    for (has_verdict, others) in [(true, 0), (true, 250), (false, 0)] {
+        let (relay, mut shell) = alice();
+        // A process stores it and dies before it enters its id; its sender drops it as well, on the day before.
+        receive(&relay, &mut shell, "1_o", "otto.agenttalk", &signed);
+        shell.host.files.retain(|(_, path), _| !is_memory(path));
+        let [(path, text)]: [_; 1] =
+            shell.messages("alice.agenttalk", "inbox").into_iter().collect::<Vec<_>>().try_into().unwrap();
+        let dropped = text.lines().filter(|line| !line.starts_with("Verdict: ")).collect::<Vec<_>>().join("\n");
+        shell.put(&path.replace("2026-03-11", "2026-03-10"), dropped.as_bytes());
+        if !has_verdict {
+            shell.put(&path, dropped.as_bytes());
+        }
+        for number in 0..others {
+            let text = format!("From: x\nSubject: s\nMessage-ID: m{number}\nStatus: new\n\n---\nHello.");
+            shell.put(&format!("alice.agenttalk/2026-03-10/inbox/m{number}.txt"), text.as_bytes());
+        }
+        let ran = shell.run(&["inbox"]).ok();
+        assert_eq!(ran.json["sync"]["repeated"], 1, "{ran:#?}");
+        shell.the_one("by key 1");
+    }
+}
+
 /// What was learned of the messages that came.
 fn is_memory(path: &str) -> bool {
     path.ends_with("/.keyring.json") || path.ends_with("/.seen_ids")

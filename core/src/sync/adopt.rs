@@ -2,6 +2,8 @@
 //! verified, the policy is applied, and the verdict is written down, as if they had come by a transport. What a process that
 //! died had stored, in the inbox or held back, is entered in the keyring and among the seen ids.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::receive::{self, Received, Stored};
@@ -15,9 +17,9 @@ use crate::protocol::envelope::{InvalidReason, Opened, Proof};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::{Folder, Place};
-use crate::protocol::message::Message;
+use crate::protocol::message::{Head, Message};
 use crate::protocol::time::Day;
-use crate::protocol::verdict::{Origin, Verdict};
+use crate::protocol::verdict::{Origin, Verdict, VerdictSeal};
 
 /// A file that was changed this recently may still be being written by a client that does not write at once; unless it
 /// verifies, it waits for the next look.
@@ -25,6 +27,9 @@ const SETTLE_MS: i64 = 2_000;
 
 /// So many files are looked over under one lock, which does not last for more.
 const AT_ONCE: usize = 200;
+
+/// Enough of a file to tell whether it has a verdict.
+const HEAD_BYTES: u64 = 4096;
 
 /// A neighbour's message goes to the day on which its delivery was first begun, which may be tried for so many days.
 const LATEST_DAYS: usize = 6;
@@ -72,9 +77,12 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     let now_ms = cx.now().unix_ms;
     // Set back, the clock would hide what came since.
     let since_ms = if look.adopted_until_ms > now_ms { 0 } else { look.adopted_until_ms };
-    let candidates = changed_since(mailbox, since_ms).await?;
+    let mut candidates = changed_since(mailbox, since_ms).await?;
     if candidates.is_empty() {
         return Ok(Stored::default());
+    }
+    if candidates.len() > AT_ONCE {
+        candidates = stored_first(mailbox, candidates).await?;
     }
     let mut stored = Stored::default();
     let mut rest = candidates.into_iter().peekable();
@@ -113,66 +121,127 @@ async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<Candi
     Ok(found)
 }
 
+/// Those first that have a verdict, as far as their heads tell: what was stored is entered before what was dropped is judged, which
+/// may be the same message.
+async fn stored_first(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Error> {
+    let mut has_verdict = BTreeSet::new();
+    for candidates in candidates.chunk_by(|one, other| (one.day, one.folder) == (other.day, other.folder)) {
+        for some in candidates.chunks(AT_ONCE) {
+            let Some(Candidate { day, folder, .. }) = some.first() else { continue };
+            let names = some.iter().map(|candidate| format!("{}.txt", candidate.id)).collect();
+            let heads = mailbox.cx.read_many(&mailbox.home.folder(*day, *folder), names, HEAD_BYTES).await?;
+            for (candidate, head) in some.iter().zip(heads) {
+                if head.is_ok_and(|head| Head::parse(&head.bytes).verdict.is_some()) {
+                    has_verdict.insert((*day, *folder, candidate.id.clone()));
+                }
+            }
+        }
+    }
+    let is_stored = |it: &Candidate| has_verdict.contains(&(it.day, it.folder, it.id.clone()));
+    let (mut stored, dropped): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_stored);
+    stored.extend(dropped);
+    Ok(stored)
+}
+
 async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Result<Stored, Error> {
     super::memo::learn_own_key(mailbox).await;
-    let seal = mailbox.seal();
     let reads = candidates.into_iter().map(|candidate| async move {
         let bytes = mailbox.cx.read(&candidate.place(mailbox)).await;
         (candidate, bytes)
     });
-    let mut keyring: Option<Keyring> = None;
-    let mut seen = mailbox.seen().await?;
-    let mut stored = Stored::default();
-    let mut judged = Vec::new();
+    let mut messages = Vec::new();
     for (candidate, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
-        let Some(bytes) = bytes? else { continue };
-        let message = Message::parse(&bytes);
+        let message = bytes?.map(|bytes| Message::parse(&bytes));
+        messages.extend(message.filter(|message| !is_own_notice(mailbox, message)).map(|message| (candidate, message)));
+    }
+    if messages.is_empty() {
+        return Ok(Stored::default());
+    }
+    let mut look = Look::begin(mailbox).await?;
+    let mut dropped = Vec::new();
+    for (candidate, message) in messages {
+        if !look.enter(&candidate, &message).await? {
+            dropped.push((candidate, message));
+        }
+    }
+    // What was stored is entered by now: it may be the same message.
+    for (candidate, message) in dropped {
+        look.take(&candidate, message).await?;
+    }
+    look.end().await
+}
+
+/// What looking over some files needs and changes; all of it under the lock.
+struct Look<'a> {
+    mailbox: &'a Mailbox<'a>,
+    keyring: Keyring,
+    seen: SeenIds,
+    seal: VerdictSeal,
+    stored: Stored,
+    judged: Vec<Judged>,
+}
+
+impl<'a> Look<'a> {
+    async fn begin(mailbox: &'a Mailbox<'a>) -> Result<Self, Error> {
+        let (keyring, seen) = (mailbox.keyring().await?, mailbox.seen().await?);
+        Ok(Self { mailbox, keyring, seen, seal: mailbox.seal(), stored: Stored::default(), judged: Vec::new() })
+    }
+
+    /// Enters what was learned of a message that has its verdict, which a crash may have prevented; `false` when it has none.
+    async fn enter(&mut self, candidate: &Candidate, message: &Message) -> Result<bool, Error> {
         let header = message.headers.value("Verdict").unwrap_or_default();
-        if is_own_notice(mailbox, &message) {
-            continue;
-        }
-        let keyring = match &mut keyring {
-            Some(keyring) => keyring,
-            none => none.insert(mailbox.keyring().await?),
-        };
-        match seal.read(header, &receive::subjects(&message.headers)) {
-            Some(sealed) if sealed.is_of(&message.body) => {
-                let is_new = key(&sealed.verdict, &message).is_some_and(|key| !seen.contains(&key));
-                // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who
-                // wrote the file may have died before that.
-                if !is_new || mailbox.cx.make_durable(&candidate.place(mailbox)).await? {
-                    enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
-                }
-                continue;
-            }
+        let Some(sealed) = self.seal.read(header, &receive::subjects(&message.headers)) else { return Ok(false) };
+        if !sealed.is_of(&message.body) {
             // Copied from the message that it belongs to, or the message was changed since.
-            Some(_) if candidate.folder == Folder::Inbox => mailbox.memo.doubt(candidate.day, &candidate.id),
-            _ => {}
+            if candidate.folder == Folder::Inbox {
+                self.mailbox.memo.doubt(candidate.day, &candidate.id);
+            }
+            return Ok(false);
         }
-        match judge(mailbox, keyring, &candidate, message).await? {
+        let is_new = key(&sealed.verdict, message).is_some_and(|key| !self.seen.contains(&key));
+        // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who wrote the file
+        // may have died before that.
+        if !is_new || self.mailbox.cx.make_durable(&candidate.place(self.mailbox)).await? {
+            enter_again(self.mailbox, &mut self.keyring, &mut self.seen, &sealed.verdict, message);
+        }
+        Ok(true)
+    }
+
+    /// Judges a message that has no verdict, to be written down at the end.
+    async fn take(&mut self, candidate: &Candidate, message: Message) -> Result<(), Error> {
+        let mailbox = self.mailbox;
+        match judge(mailbox, &mut self.keyring, candidate, message).await? {
             Adopted::Later => {}
-            Adopted::Blocked => stored.blocked += 1,
-            Adopted::As(message) if is_repeated(mailbox, &seen, &candidate, &message).await? => {
+            Adopted::Blocked => self.stored.blocked += 1,
+            Adopted::As(message) if is_repeated(mailbox, &self.seen, candidate, &message).await? => {
                 mailbox.cx.remove(&candidate.place(mailbox)).await?;
                 mailbox.cx.remove(&candidate.attachments(mailbox)).await?;
-                stored.repeated += 1;
+                self.stored.repeated += 1;
             }
-            Adopted::As(message) => judged.push(message),
+            Adopted::As(message) => {
+                // It may have been dropped on another day as well.
+                if let Some(key) = &message.key {
+                    self.seen.insert(key);
+                }
+                self.judged.push(message);
+            }
         }
+        Ok(())
     }
-    // First what was learned: a message with its verdict is not looked at again.
-    if let Some(keyring) = keyring.filter(Keyring::is_dirty) {
-        mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+
+    async fn end(self) -> Result<Stored, Error> {
+        let Self { mailbox, keyring, mut seen, mut stored, judged, .. } = self;
+        // First what was learned: a message with its verdict is not looked at again.
+        if keyring.is_dirty() {
+            mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+        }
+        let written = judged.into_iter().map(|message| write_down(mailbox, message));
+        for received in mailbox.cx.all(WRITES_IN_FLIGHT, written).await {
+            stored.received.push(received?);
+        }
+        mailbox.write_seen(&mut seen).await?;
+        Ok(stored)
     }
-    for key in judged.iter().filter_map(|message| message.key.as_ref()) {
-        seen.insert(key);
-    }
-    let filed = judged.into_iter().map(|message| write_down(mailbox, message));
-    for received in mailbox.cx.all(WRITES_IN_FLIGHT, filed).await {
-        stored.received.push(received?);
-    }
-    mailbox.write_seen(&mut seen).await?;
-    Ok(stored)
 }
 
 /// What a message is known by whose headers are proven, whatever brings it.
@@ -209,7 +278,10 @@ async fn is_repeated(
                     continue;
                 }
                 let other = mailbox.cx.read(&mailbox.home.message(day, folder, &id)).await?.unwrap_or_default();
-                if Message::parse(&other).body == body {
+                // This one is removed, so the other one has to last.
+                if Message::parse(&other).body == body
+                    && mailbox.cx.make_durable(&mailbox.home.message(day, folder, &id)).await?
+                {
                     return Ok(true);
                 }
             }

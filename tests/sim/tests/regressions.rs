@@ -48,3 +48,10 @@ fn what_is_blocked_while_it_is_unblocked_stays_blocked() {
 fn the_key_of_what_is_held_back_is_learned() {
     goes_well(19_955);
 }
+
+/// A process was killed between storing a message that a relay had brought and entering its id; its sender, whose clock was set
+/// back, had dropped it on the day before.
+#[test]
+fn what_was_stored_is_entered_before_what_was_dropped_is_judged() {
+    goes_well(8524);
+}
