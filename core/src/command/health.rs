@@ -115,10 +115,11 @@ async fn relay(session: &Session, account: &RelayAccount) -> Result<String, Stri
     if account.token.is_none() {
         return Err("answers, but the config has no token for it; see `azall register`".to_owned());
     }
-    // Version 1 has no call that needs a token and changes nothing.
-    if let Api::Version2(_) = api {
-        version2_call::check_token(&session.cx, account).await.map_err(|error| error.to_string())?;
-    }
+    let accepted = match api {
+        Api::Version1 => relay_call::check_token(&session.cx, account).await,
+        Api::Version2(_) => version2_call::check_token(&session.cx, account).await,
+    };
+    accepted.map_err(|error| error.to_string())?;
     let server = facts.into_iter().find(|(name, _)| name == "server");
     Ok(server.map_or_else(|| "answers".to_owned(), |(_, value)| value))
 }
