@@ -9,7 +9,7 @@
 )]
 
 mod memory;
-use azall_core::engine::effect::IoErrorKind;
+use azall_core::engine::effect::{EntryKind, IoErrorKind};
 use azall_core::protocol::layout::Root;
 use memory::machine::Machine;
 use memory::relay::{self, Relay, URL, as_json, broken, connect, incoming, payload, raw};
@@ -229,6 +229,25 @@ fn a_config_with_a_mistake_says_which_file_and_where() {
         }
         assert_eq!(shell.host.files.len(), 1, "nothing is written");
     }
+}
+
+#[test]
+fn a_config_that_is_no_file_says_what_it_is() {
+    for (kind, said) in [
+        (EntryKind::Folder, "is a folder; name the config file in it"),
+        (EntryKind::LinkedFolder, "is a folder"),
+        (EntryKind::Other, "a symbolic link"),
+    ] {
+        let mut shell = Machine::of("alice@localhost");
+        let config = (Root::Config, "config.json".to_owned());
+        shell.host.odd.insert(config, (kind, IoErrorKind::PermissionDenied));
+        let ran = shell.run(&["inbox"]).fails(1, said);
+        assert!(ran.err.contains("/home/config.json: it is") && !ran.err.contains("mode"), "{ran:#?}");
+    }
+    // A file that may not be read is a matter of rights.
+    let mut shell = Machine::of("alice@localhost");
+    shell.host.odd.insert((Root::Config, "config.json".into()), (EntryKind::File, IoErrorKind::PermissionDenied));
+    shell.run(&["inbox"]).fails(1, "check the owner and the mode");
 }
 
 #[test]
