@@ -257,7 +257,7 @@ fn one_cycle_tells_by_its_exit_code() {
     relay.hand_out("alice", incoming("1_o", "otto", "alice", &payload("otto.agenttalk", "x", "y")));
     let ran = shell.run(&["daemon", "--once"]).ok();
     assert_eq!((&ran.json["cycles"], &ran.json["received"]), (&json!(1), &json!(1)));
-    assert!(ran.err.contains("received ") && ran.out.contains("1 messages received"), "{ran:#?}");
+    assert!(ran.err.contains("received ") && ran.out.contains("1 message received"), "{ran:#?}");
     relay.next("GET /messages", broken(IoErrorKind::Unreachable));
     let ran = shell.run(&["daemon", "--once"]).fails(1, "cannot be reached");
     assert!(ran.out.contains("cannot be reached"), "{ran:#?}");
