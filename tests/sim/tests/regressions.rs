@@ -55,3 +55,10 @@ fn the_key_of_what_is_held_back_is_learned() {
 fn what_was_stored_is_entered_before_what_was_dropped_is_judged() {
     goes_well(8524);
 }
+
+/// A process was killed between naming the notice of a message that it gave up and making the name durable. The next one moved the
+/// message to `failed/`, and the power went.
+#[test]
+fn the_notice_of_what_is_given_up_has_a_name_that_lasts() {
+    goes_well(16_512);
+}
