@@ -325,7 +325,7 @@ fn a_relay_that_does_not_answer_is_a_warning() {
         shell.host.web = Box::new(move |_| Ok(HttpAnswer::whole(status, Vec::new(), body.into())));
         play(
             &mut shell,
-            "$ directory\n| (1 agents)\n! warning: the agents of a relay are left out: https://relay.example",
+            "$ directory\n| (1 agent)\n! warning: the agents of a relay are left out: https://relay.example",
         );
     }
 }
@@ -350,5 +350,5 @@ fn directory_lists_who_has_written() {
         "#,
     );
     shell.put("ada@localhost/.keyring.json", "{ not json");
-    play(&mut shell, "$ directory\n| (1 agents)\n! warning: the agents of the keyring are left out");
+    play(&mut shell, "$ directory\n| (1 agent)\n! warning: the agents of the keyring are left out");
 }

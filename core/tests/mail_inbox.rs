@@ -498,6 +498,68 @@ fn releasing_replaces_nothing() {
 }
 
 #[test]
+fn what_a_process_held_back_and_died_is_entered() {
+    let second = payload_by(&mut sender("otto", 2), &["-s", "by key 2"]);
+    for has_verdict in [true, false] {
+        let (relay, mut shell) = alice();
+        let first = payload_by(&mut sender("otto", 1), &["-s", "by key 1"]);
+        receive(&relay, &mut shell, "1_o", "otto", &first);
+        // It dies before it enters the key and the id.
+        let entered: Vec<_> = shell.host.files.clone().into_iter().filter(|((_, path), _)| is_memory(path)).collect();
+        assert_eq!(entered.len(), 2, "{entered:#?}");
+        receive(&relay, &mut shell, "2_o", "otto.agenttalk", &second);
+        shell.host.files.extend(entered);
+        let [(path, text)]: [_; 1] =
+            shell.messages("alice.agenttalk", "held").into_iter().collect::<Vec<_>>().try_into().unwrap();
+        if !has_verdict {
+            let without = text.lines().filter(|line| !line.starts_with("Verdict: ")).collect::<Vec<_>>().join("\n");
+            assert_ne!(without, text);
+            shell.put(&path, without.as_bytes());
+        }
+        let keys = |shell: &mut Machine| shell.run(&["keyring"]).ok().json["keys"].as_array().unwrap().len();
+        assert_eq!(keys(&mut shell), 1);
+        let ran = shell.run(&["inbox"]).ok();
+        assert_eq!(keys(&mut shell), 2, "{ran:#?}");
+        assert_eq!(shell.messages("alice.agenttalk", "held").get(&path), Some(&text));
+        // A relay that has it still brings it again, on another day.
+        shell.sleep_days(1);
+        receive(&relay, &mut shell, "3_o", "otto", &second);
+        assert_eq!(shell.messages("alice.agenttalk", "held").len(), 1);
+        assert_eq!(shell.listed().len(), 1);
+    }
+}
+
+#[test]
+fn what_was_stored_and_what_was_dropped_is_one_message() {
+    let signed = payload_by(&mut sender("otto", 1), &["-s", "by key 1"]);
+    for (has_verdict, others) in [(true, 0), (true, 250), (false, 0)] {
+        let (relay, mut shell) = alice();
+        // A process stores it and dies before it enters its id; its sender drops it as well, on the day before.
+        receive(&relay, &mut shell, "1_o", "otto.agenttalk", &signed);
+        shell.host.files.retain(|(_, path), _| !is_memory(path));
+        let [(path, text)]: [_; 1] =
+            shell.messages("alice.agenttalk", "inbox").into_iter().collect::<Vec<_>>().try_into().unwrap();
+        let dropped = text.lines().filter(|line| !line.starts_with("Verdict: ")).collect::<Vec<_>>().join("\n");
+        shell.put(&path.replace("2026-03-11", "2026-03-10"), dropped.as_bytes());
+        if !has_verdict {
+            shell.put(&path, dropped.as_bytes());
+        }
+        for number in 0..others {
+            let text = format!("From: x\nSubject: s\nMessage-ID: m{number}\nStatus: new\n\n---\nHello.");
+            shell.put(&format!("alice.agenttalk/2026-03-10/inbox/m{number}.txt"), text.as_bytes());
+        }
+        let ran = shell.run(&["inbox"]).ok();
+        assert_eq!(ran.json["sync"]["repeated"], 1, "{ran:#?}");
+        shell.the_one("by key 1");
+    }
+}
+
+/// What was learned of the messages that came.
+fn is_memory(path: &str) -> bool {
+    path.ends_with("/.keyring.json") || path.ends_with("/.seen_ids")
+}
+
+#[test]
 fn a_key_that_stops_proving_headers_is_downgraded() {
     let mut otto = sender("otto", 1);
     let signed = payload_by(&mut otto, &["-s", "proven"]);

@@ -10,7 +10,8 @@
 
 mod memory;
 
-use azall_core::engine::effect::{HttpAnswer, IoErrorKind};
+use azall_core::engine::effect::{Effect, HttpAnswer, IoErrorKind};
+use azall_core::protocol::layout::Place;
 use memory::machine::{Machine, Ran};
 use memory::relay::{self, Relay, as_json, broken, raw};
 use serde_json::{Value, json};
@@ -289,6 +290,36 @@ fn after_five_days_it_is_given_up() {
     let notice = shell.the_one("Not delivered: Old");
     let read = shell.run(&["read", notice["id"].as_str().unwrap()]).ok();
     assert!(read.json["text"].as_str().unwrap().contains("given up after 5 days"), "{read:#?}");
+}
+
+#[test]
+fn a_notice_that_is_there_is_durable_before_the_message_goes() {
+    let relay = Relay::new();
+    let mut shell = Machine::on(&relay, "alice");
+    relay.always("POST /send", Some(broken(IoErrorKind::Unreachable)));
+    shell.run(&["send", "--to", "bob", "-s", "Old", "-b", "y"]).ok();
+    shell.host.now.unix_ms += 6 * 24 * 60 * MINUTE;
+    // It dies once the notice is made.
+    let to_failed = |place: &Place| place.path.as_str().contains("/failed/");
+    shell.refuses = Box::new(move |effect| match effect {
+        Effect::WriteAtomic(write) => to_failed(&write.place).then_some(IoErrorKind::Other),
+        _ => None,
+    });
+    shell.run(&["daemon", "--once"]);
+    shell.the_one("Not delivered: Old");
+    let mut is_durable = false;
+    shell.refuses = Box::new(move |effect| match effect {
+        Effect::Rename(rename) if rename.from == rename.to => {
+            is_durable |= rename.to.path.file_name().starts_with("undelivered-");
+            None
+        }
+        Effect::Rename(rename) if to_failed(&rename.to) && !is_durable => Some(IoErrorKind::Other),
+        _ => None,
+    });
+    shell.host.now.unix_ms += 60 * MINUTE;
+    shell.run(&["daemon", "--once"]);
+    assert_eq!(shell.messages("alice.agenttalk", "failed").len(), 1);
+    shell.the_one("Not delivered: Old");
 }
 
 #[test]

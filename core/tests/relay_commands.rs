@@ -9,7 +9,7 @@
 )]
 
 mod memory;
-use azall_core::engine::effect::IoErrorKind;
+use azall_core::engine::effect::{EntryKind, IoErrorKind};
 use azall_core::protocol::layout::Root;
 use memory::machine::Machine;
 use memory::relay::{self, Relay, URL, as_json, broken, connect, incoming, payload, raw};
@@ -232,13 +232,32 @@ fn a_config_with_a_mistake_says_which_file_and_where() {
 }
 
 #[test]
+fn a_config_that_is_no_file_says_what_it_is() {
+    for (kind, said) in [
+        (EntryKind::Folder, "is a folder; name the config file in it"),
+        (EntryKind::LinkedFolder, "is a folder"),
+        (EntryKind::Other, "a symbolic link"),
+    ] {
+        let mut shell = Machine::of("alice@localhost");
+        let config = (Root::Config, "config.json".to_owned());
+        shell.host.odd.insert(config, (kind, IoErrorKind::PermissionDenied));
+        let ran = shell.run(&["inbox"]).fails(1, said);
+        assert!(ran.err.contains("/home/config.json: it is") && !ran.err.contains("mode"), "{ran:#?}");
+    }
+    // A file that may not be read is a matter of rights.
+    let mut shell = Machine::of("alice@localhost");
+    shell.host.odd.insert((Root::Config, "config.json".into()), (EntryKind::File, IoErrorKind::PermissionDenied));
+    shell.run(&["inbox"]).fails(1, "check the owner and the mode");
+}
+
+#[test]
 fn one_cycle_tells_by_its_exit_code() {
     let relay = Relay::new();
     let mut shell = Machine::on(&relay, "alice");
     relay.hand_out("alice", incoming("1_o", "otto", "alice", &payload("otto.agenttalk", "x", "y")));
     let ran = shell.run(&["daemon", "--once"]).ok();
     assert_eq!((&ran.json["cycles"], &ran.json["received"]), (&json!(1), &json!(1)));
-    assert!(ran.err.contains("received ") && ran.out.contains("1 messages received"), "{ran:#?}");
+    assert!(ran.err.contains("received ") && ran.out.contains("1 message received"), "{ran:#?}");
     relay.next("GET /messages", broken(IoErrorKind::Unreachable));
     let ran = shell.run(&["daemon", "--once"]).fails(1, "cannot be reached");
     assert!(ran.out.contains("cannot be reached"), "{ran:#?}");

@@ -129,16 +129,28 @@ fn a_name_that_is_taken_leaves_no_mailbox_that_would_swallow_its_owners_mail() {
 }
 
 #[test]
-fn the_doctor_notices_a_token_that_the_relay_does_not_accept() {
+fn a_name_that_nobody_gets_leaves_no_mailbox() {
     let relay = Relay::of_version2();
-    let mut shell = Machine::on(&relay, "alice");
-    hand_out(&relay, "1_o", "first");
-    shell.run(&["doctor"]).ok();
-    shell.reconfigure(|config| config["relays"][0]["token"] = json!("an-old-one"));
-    let ran = shell.run(&["doctor"]).fails(1, "");
-    assert!(ran.out.contains(&format!("FAULT relay {URL}: {URL} does not accept the token")), "{}", ran.out);
-    assert_eq!(shell.run(&["status"]).ok().json["transports"][1]["reachable"], false);
-    assert_eq!(relay.calls("POST /v2/ack"), 0, "what waits stays");
+    let mut shell = stranger(&relay);
+    let reserved = json!({"error": "this name is reserved; choose another", "code": "bad_name"});
+    relay.next("POST /v2/register", as_json(400, &reserved));
+    let before = shell.host.files.clone();
+    register(&mut shell, &["--agent", "admin"]).fails(1, "under another name");
+    assert_eq!(shell.host.files, before);
+}
+
+#[test]
+fn the_doctor_notices_a_token_that_the_relay_does_not_accept() {
+    for relay in [Relay::new(), Relay::of_version2()] {
+        let mut shell = Machine::on(&relay, "alice");
+        hand_out(&relay, "1_o", "first");
+        shell.run(&["doctor"]).ok();
+        shell.reconfigure(|config| config["relays"][0]["token"] = json!("an-old-one"));
+        let ran = shell.run(&["doctor"]).fails(1, "");
+        assert!(ran.out.contains(&format!("FAULT relay {URL}: {URL} does not accept the token")), "{}", ran.out);
+        assert_eq!(shell.run(&["status"]).ok().json["transports"][1]["reachable"], false);
+        assert_eq!(relay.waiting("alice").len(), 1, "what waits stays");
+    }
 }
 
 #[test]

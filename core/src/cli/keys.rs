@@ -36,20 +36,26 @@ pub(crate) struct KeyringArgs {
 #[derive(Debug, Subcommand)]
 enum KeyringAction {
     /// List all known keys
+    #[command(after_help = "Example:\n  azall keyring list --json")]
     List,
     /// Show one key
+    #[command(after_help = "Example:\n  azall keyring show 3430f3e127705937")]
     Show {
         /// 16 hex digits
         #[arg(value_name = "FINGERPRINT", value_parser = parse_fingerprint)]
         fingerprint: Fingerprint,
     },
     /// Accept a key for the addresses it was seen with
+    #[command(after_help = "Example:\n  azall keyring trust 3430f3e127705937   after a peer told you of its new key")]
     Trust {
         /// 16 hex digits
         #[arg(value_name = "FINGERPRINT", value_parser = parse_fingerprint)]
         fingerprint: Fingerprint,
     },
     /// Forget a key
+    #[command(
+        after_help = "The next message by this key counts as the first.\n\nExample:\n  azall keyring forget 3430f3e127705937"
+    )]
     Forget {
         /// 16 hex digits
         #[arg(value_name = "FINGERPRINT", value_parser = parse_fingerprint)]

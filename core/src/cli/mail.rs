@@ -201,13 +201,16 @@ pub(crate) struct HeldArgs {
 #[derive(Debug, Subcommand)]
 enum HeldAction {
     /// List what is held back
+    #[command(after_help = "Example:\n  azall held list --json")]
     List,
     /// Move a message into the inbox
+    #[command(after_help = "Example:\n  azall held release 8be914")]
     Release {
         /// The message's id, or the beginning of it
         id: String,
     },
     /// Throw a message away
+    #[command(after_help = "Example:\n  azall held drop 8be914")]
     Drop {
         /// The message's id, or the beginning of it
         id: String,
@@ -277,7 +280,7 @@ impl Show for IndexOutcome {
     fn show(&self, page: &mut Page) {
         match &self.text {
             Some(text) => page.text(text).end_line(),
-            None => page.line(&format!("Rebuilt {} index files.", self.rebuilt)),
+            None => page.line(&format!("Rebuilt {}.", text::count(self.rebuilt, "index file", "index files"))),
         };
     }
 }
@@ -359,7 +362,7 @@ impl Show for InboxListing {
         }
         show_rows_by_day(&self.messages, page);
         show_damaged(&self.damaged, page);
-        page.line(&format!("{} messages, {} unread", self.messages.len(), self.unread));
+        page.line(&format!("{}, {} unread", text::count(self.messages.len(), "message", "messages"), self.unread));
         if self.unread > 0 {
             page.line("Read each with `azall read ID` (the beginning of an id is enough).");
         }
@@ -408,7 +411,7 @@ impl Show for ReadMessage {
         if !self.attachments.is_empty() {
             page.end().styled_line(Style::Strong, "Attachments");
             for Attached { name, path, size } in &self.attachments {
-                let size = size.map_or_else(|| "missing".to_owned(), |size| format!("{size} bytes"));
+                let size = size.map_or_else(|| "missing".to_owned(), |size| text::count(size, "byte", "bytes"));
                 page.line(&format!("  {} ({size})", path.as_deref().unwrap_or(name)));
             }
         }

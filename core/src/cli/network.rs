@@ -11,6 +11,7 @@ use crate::command::health::{Diagnosis, Doctor, Health, Status, StatusOutcome};
 use crate::command::relays::{Register, Registered, RelayCommand, RelayList, account, server_url};
 use crate::protocol::address::Address;
 use crate::protocol::relay::{AgentName, Token};
+use crate::protocol::text;
 use crate::sync::fetch::RelayReport;
 
 #[derive(Debug, Args)]
@@ -88,8 +89,12 @@ pub(crate) struct RelayArgs {
 #[derive(Debug, Subcommand)]
 enum RelayAction {
     /// List the relays in the config
+    #[command(after_help = "Example:\n  azall relay list --json")]
     List,
     /// Add an account
+    #[command(after_help = "Examples:
+  azall relay add --url https://relay.example.com:8443 --address alice.agenttalk --token TOKEN
+  azall relay add --url https://relay.example.com:8443 --token-file - < token")]
     Add {
         /// The relay's URL
         #[arg(long)]
@@ -108,6 +113,9 @@ enum RelayAction {
         insecure: bool,
     },
     /// Remove an account
+    #[command(
+        after_help = "Examples:\n  azall relay remove --url https://relay.example.com:8443\n  azall relay remove --address alice.agenttalk"
+    )]
     Remove {
         /// The relay's URL
         #[arg(long, required_unless_present = "address")]
@@ -231,8 +239,11 @@ impl Show for Diagnosis {
 impl Show for DaemonOutcome {
     fn show(&self, page: &mut Page) {
         page.line(&format!(
-            "{} cycles ({} failed), {} messages received, {} delivered",
-            self.cycles, self.failed, self.received, self.delivered
+            "{} ({} failed), {} received, {} delivered",
+            text::count(self.cycles, "cycle", "cycles"),
+            self.failed,
+            text::count(self.received, "message", "messages"),
+            self.delivered
         ));
         show_relays(&self.relays, page);
     }
@@ -243,7 +254,7 @@ fn show_relays(relays: &[RelayReport], page: &mut Page) {
     for relay in relays {
         page.styled(Style::Plain, &format!("  {}: ", relay.server));
         match &relay.problem {
-            None => page.styled_line(Style::Good, &format!("{} messages", relay.messages)),
+            None => page.styled_line(Style::Good, &text::count(relay.messages, "message", "messages")),
             Some(problem) => page.styled_line(Style::Bad, problem),
         };
     }

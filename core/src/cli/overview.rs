@@ -88,7 +88,8 @@ const SHORT_TEXT: usize = 120;
 
 impl Show for AgentList {
     fn show(&self, page: &mut Page) {
-        page.styled_line(Style::Strong, &format!("=== Agent Directory ({} agents) ===", self.agents.len()));
+        let agents = text::count(self.agents.len(), "agent", "agents");
+        page.styled_line(Style::Strong, &format!("=== Agent Directory ({agents}) ==="));
         for agent in &self.agents {
             page.end().styled_line(Style::Strong, &format!("  {}", agent.address));
             match &agent.known_by {

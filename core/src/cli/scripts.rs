@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::command::export::{Export, Exported, Import, Imported};
 use crate::command::scripts::{Code, ScriptAction, ScriptCommand, ScriptMeta, ScriptOutcome, word};
 use crate::protocol::layout::ScriptKind;
+use crate::protocol::text;
 
 /// What skills and tools have in common.
 #[derive(Debug, Args)]
@@ -212,7 +213,10 @@ impl Show for Exported {
 
 impl Show for Imported {
     fn show(&self, page: &mut Page) {
-        page.styled_line(Style::Good, &format!("Imported {} files for {}", self.files, self.agent));
+        page.styled_line(
+            Style::Good,
+            &format!("Imported {} for {}", text::count(self.files, "file", "files"), self.agent),
+        );
         if self.same > 0 {
             page.line(&format!("  {} were there already, the same.", self.same));
         }

@@ -115,6 +115,7 @@ pub struct ServerLimits {
 #[derive(Debug, Subcommand)]
 enum ServerAction {
     /// Write everything that a relay keeps into one file, while it runs or not
+    #[command(after_help = "Example:\n  azall server backup relay-2026-03-11.backup")]
     Backup {
         /// The file; it must not exist yet
         file: String,
@@ -123,6 +124,7 @@ enum ServerAction {
         data_dir: Option<String>,
     },
     /// Make a data folder of a backup
+    #[command(after_help = "Example:\n  azall server restore relay-2026-03-11.backup --data-dir /srv/relay")]
     Restore {
         /// The backup
         file: String,

@@ -9,6 +9,7 @@ use crate::protocol::identity::Identity;
 use crate::protocol::keyring::Keyring;
 use crate::protocol::layout::Folder;
 use crate::protocol::relay::version2::Api;
+use crate::protocol::text;
 use crate::protocol::trust::{Binding, UsedNonces};
 use crate::sync::{relay_call, version2_call};
 
@@ -96,7 +97,7 @@ async fn transports(session: &Session) -> Result<Vec<TransportState>, Error> {
     let mut states = vec![TransportState {
         name: format!("folder {}", session.mailboxes_shown),
         reachable: true,
-        detail: format!("{neighbours} other agents"),
+        detail: text::count(neighbours, "other agent", "other agents"),
     }];
     let relays = session.config.relays().iter().map(|account| async move {
         let name = format!("relay {}", account.server);
@@ -115,10 +116,11 @@ async fn relay(session: &Session, account: &RelayAccount) -> Result<String, Stri
     if account.token.is_none() {
         return Err("answers, but the config has no token for it; see `azall register`".to_owned());
     }
-    // Version 1 has no call that needs a token and changes nothing.
-    if let Api::Version2(_) = api {
-        version2_call::check_token(&session.cx, account).await.map_err(|error| error.to_string())?;
-    }
+    let accepted = match api {
+        Api::Version1 => relay_call::check_token(&session.cx, account).await,
+        Api::Version2(_) => version2_call::check_token(&session.cx, account).await,
+    };
+    accepted.map_err(|error| error.to_string())?;
     let server = facts.into_iter().find(|(name, _)| name == "server");
     Ok(server.map_or_else(|| "answers".to_owned(), |(_, value)| value))
 }
@@ -252,12 +254,13 @@ async fn check_files(session: &Session, diagnosis: &mut Diagnosis) -> Result<(),
     let spool = session.cx.list(&home.spool()).await?;
     let (damaged, waiting): (Vec<_>, Vec<_>) = spool.iter().partition(|entry| entry.name.ends_with(".damaged"));
     if !waiting.is_empty() {
-        let what = format!("{} fetches were not finished", waiting.len());
-        diagnosis.add(Health::Caution, what, Some("run `azall inbox`: it goes on where they ended"));
+        let what = text::count(waiting.len(), "fetch was not finished", "fetches were not finished");
+        diagnosis.add(Health::Caution, what, Some("run `azall inbox`: it goes on where that ended"));
     }
     if !damaged.is_empty() {
-        let what = format!("{} answers of relays could not be understood whole", damaged.len());
-        let mend = format!("look at them in {}, then remove them", session.shown(&home.spool()));
+        let (one, several) = ("answer of a relay", "answers of relays");
+        let what = format!("{} could not be understood whole", text::count(damaged.len(), one, several));
+        let mend = format!("look at what ends in .damaged in {}, then remove it", session.shown(&home.spool()));
         diagnosis.add(Health::Caution, what, Some(&mend));
     }
     Ok(())
@@ -271,15 +274,21 @@ async fn check_mail(session: &Session, diagnosis: &mut Diagnosis) -> Result<(), 
         diagnosis.add(Health::Fault, what, Some("look at the file; move it away if it is no message"));
     }
     let count = |folder| listing.messages.iter().filter(|row| row.location.folder == folder).count();
-    for (folder, words, mend) in [
-        (Folder::Outbox, "wait to be delivered", "run `azall daemon --once` and read why"),
-        (Folder::Held, "are held back", "see `azall held`"),
-        (Folder::Failed, "were given up", "read the notices in the inbox"),
+    for (folder, one, several, mend) in [
+        (
+            Folder::Outbox,
+            "message waits to be delivered",
+            "messages wait to be delivered",
+            "run `azall daemon --once` and read why",
+        ),
+        (Folder::Held, "message is held back", "messages are held back", "see `azall held`"),
+        (Folder::Failed, "message was given up", "messages were given up", "read the notices in the inbox"),
     ] {
         if count(folder) > 0 {
-            diagnosis.add(Health::Caution, format!("{} messages {words}", count(folder)), Some(mend));
+            diagnosis.add(Health::Caution, text::count(count(folder), one, several), Some(mend));
         }
     }
-    diagnosis.add(Health::Good, format!("{} messages on {} days", listing.messages.len(), days.len()), None);
+    let messages = text::count(listing.messages.len(), "message", "messages");
+    diagnosis.add(Health::Good, format!("{messages} on {}", text::count(days.len(), "day", "days")), None);
     Ok(())
 }

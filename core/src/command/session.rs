@@ -1,6 +1,8 @@
 //! One command's view of the mailbox: its config, its paths, its door to the host.
 
+use crate::engine;
 use crate::engine::cx::Cx;
+use crate::engine::effect::EntryKind;
 use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::engine::op::Op;
@@ -46,7 +48,11 @@ pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
         let place = Place::new(Root::Config, config_file);
         let named = Config::agent_of_environment(&agent.unwrap_or_default())
             .map_err(|source| Error::Config { path: place.to_string(), source })?;
-        let (config, found) = match cx.read(&place).await? {
+        let read = match cx.read(&place).await {
+            Ok(read) => read,
+            Err(error) => return Err(unreadable(&cx, &place, error).await),
+        };
+        let (config, found) = match read {
             Some(bytes) => (parse_config(&bytes, &place.to_string())?, true),
             None => {
                 // The agent that is asked for by name goes by it in a later command without the variable, too.
@@ -63,6 +69,19 @@ pub fn open(config_file: RelPath, agent: Option<String>) -> Op<Opened, Error> {
         let config = config.with_agent(named);
         Ok(Opened { config, found })
     })
+}
+
+/// Why a config was not read: what lies in the place of a file, if it is none.
+async fn unreadable(cx: &Cx, place: &Place, error: engine::error::Error) -> Error {
+    let folder = Place::new(place.root, place.path.parent());
+    let entries = cx.list(&folder).await.unwrap_or_default();
+    let entry = entries.into_iter().find(|entry| entry.name == place.path.file_name());
+    let source = match entry.map(|entry| entry.kind) {
+        Some(EntryKind::Folder | EntryKind::LinkedFolder) => ConfigError::Folder,
+        Some(EntryKind::Other) => ConfigError::NoRegularFile,
+        Some(EntryKind::File) | None => return error.into(),
+    };
+    Error::Config { path: place.to_string(), source }
 }
 
 /// An error of [`open`], which knows the config file's name alone, with its path as people know it.
@@ -184,7 +203,7 @@ impl Session {
     /// that is made up is nobody's.
     async fn check_name_is_free(&self) -> Result<(), Error> {
         let place = self.home.agent_key();
-        if !self.config.is_overridden() || self.cx.read(&place).await?.is_none() {
+        if self.config.stand_in().is_none() || self.cx.read(&place).await?.is_none() {
             return Ok(());
         }
         // The config is made before the key file, so it is there by now if another first command made both.
@@ -215,7 +234,7 @@ impl Session {
     /// Goes on with the config that another process has just made.
     async fn take_config_of_another(&mut self) -> Result<(), Error> {
         let bytes = self.cx.read(&self.config_place).await?.ok_or(Error::ConfigRace)?;
-        self.config = parse_config(&bytes, &self.config_shown)?.with_override_of(&self.config);
+        self.config = parse_config(&bytes, &self.config_shown)?.with_agent(self.config.stand_in().cloned());
         self.home = AgentHome::new(self.config.agent());
         self.found = true;
         Ok(())
@@ -256,7 +275,7 @@ impl Session {
                 Some(bytes) => parse_config(&bytes, &self.config_shown)?,
                 None => self.config.clone(),
             }
-            .with_override_of(&self.config);
+            .with_agent(self.config.stand_in().cloned());
             let value = change(&mut config).map_err(failed)?;
             cx.write_private(&self.config_place, config.to_json()).await?;
             Ok::<_, Error>((config, value))

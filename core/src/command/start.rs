@@ -65,7 +65,7 @@ pub struct NameTaken {
 /// [`NameTaken`]; a config that cannot be written.
 pub async fn setup(session: &mut Session, setup: Setup) -> Result<SetupOutcome, Error> {
     let config = &session.config;
-    let is_same_agent = session.found && !config.is_overridden() && config.agent().same_as(&setup.agent);
+    let is_same_agent = session.found && config.stand_in().is_none() && config.agent().same_as(&setup.agent);
     if !is_same_agent {
         become_agent(session, &setup.agent).await?;
     }

@@ -2,12 +2,19 @@
 //! the one place that makes text from outside harmless for a terminal.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// Whether Python's `str.strip` removes this character: Unicode white space, and the separators U+001C to U+001F.
 #[must_use]
 pub fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// A number with what it counts: `1 message`, `2 messages`.
+#[must_use]
+pub fn count<N: Display + PartialEq + From<u8>>(number: N, one: &str, several: &str) -> String {
+    let what = if number == N::from(1) { one } else { several };
+    format!("{number} {what}")
 }
 
 /// Trims both ends as Python's `str.strip` does.
@@ -160,6 +167,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn one_of_them_is_not_several() {
+        let counted: Vec<String> = (0_usize..3).map(|number| count(number, "day", "days")).collect();
+        assert_eq!(counted, ["0 days", "1 day", "2 days"]);
+    }
 
     #[test]
     fn newlines_become_lf() {

@@ -1,5 +1,8 @@
 //! Messages that somebody else dropped into the inbox: a neighbour, or another client used on the same mailbox. They are
-//! verified, the policy is applied, and the verdict is written down, as if they had come by a transport.
+//! verified, the policy is applied, and the verdict is written down, as if they had come by a transport. What a process that
+//! died had stored, in the inbox or held back, is entered in the keyring and among the seen ids.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +16,10 @@ use crate::protocol::dedupe::{MessageKey, SeenIds};
 use crate::protocol::envelope::{InvalidReason, Opened, Proof};
 use crate::protocol::id::MessageId;
 use crate::protocol::keyring::Keyring;
-use crate::protocol::layout::Folder;
-use crate::protocol::message::Message;
+use crate::protocol::layout::{Folder, Place};
+use crate::protocol::message::{Head, Message};
 use crate::protocol::time::Day;
-use crate::protocol::verdict::{Origin, Verdict};
+use crate::protocol::verdict::{Origin, Verdict, VerdictSeal};
 
 /// A file that was changed this recently may still be being written by a client that does not write at once; unless it
 /// verifies, it waits for the next look.
@@ -24,6 +27,9 @@ const SETTLE_MS: i64 = 2_000;
 
 /// So many files are looked over under one lock, which does not last for more.
 const AT_ONCE: usize = 200;
+
+/// Enough of a file to tell whether it has a verdict.
+const HEAD_BYTES: u64 = 4096;
 
 /// A neighbour's message goes to the day on which its delivery was first begun, which may be tried for so many days.
 const LATEST_DAYS: usize = 6;
@@ -39,7 +45,27 @@ struct LastLook {
     unknown: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Looks over what was dropped into the inbox since the last look: only files that changed since are read.
+/// A message file that changed since the last look.
+struct Candidate {
+    day: Day,
+    /// The inbox, or where policy holds messages back: nobody drops anything there, but who stored it may have died before it
+    /// entered what it had learned.
+    folder: Folder,
+    id: MessageId,
+    modified_ms: i64,
+}
+
+impl Candidate {
+    fn place(&self, mailbox: &Mailbox<'_>) -> Place {
+        mailbox.home.message(self.day, self.folder, &self.id)
+    }
+
+    fn attachments(&self, mailbox: &Mailbox<'_>) -> Place {
+        mailbox.home.attachments(self.day, self.folder, &self.id)
+    }
+}
+
+/// Looks over what was dropped into the inbox, or held back, since the last look: only files that changed since are read.
 ///
 /// # Errors
 /// When the mailbox cannot be read or written.
@@ -51,9 +77,12 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     let now_ms = cx.now().unix_ms;
     // Set back, the clock would hide what came since.
     let since_ms = if look.adopted_until_ms > now_ms { 0 } else { look.adopted_until_ms };
-    let candidates = changed_since(mailbox, since_ms).await?;
+    let mut candidates = changed_since(mailbox, since_ms).await?;
     if candidates.is_empty() {
         return Ok(Stored::default());
+    }
+    if candidates.len() > AT_ONCE {
+        candidates = stored_first(mailbox, candidates).await?;
     }
     let mut stored = Stored::default();
     let mut rest = candidates.into_iter().peekable();
@@ -66,8 +95,8 @@ pub async fn adopt(mailbox: &Mailbox<'_>) -> Result<Stored, Error> {
     Ok(stored)
 }
 
-/// Files in the inboxes that changed since the last look, on days that a message can still be dropped into.
-async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day, MessageId, i64)>, Error> {
+/// Files that changed since the last look, on days that a message can still be dropped into.
+async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<Candidate>, Error> {
     let now = mailbox.cx.now();
     let last = crate::protocol::time::Now { unix_ms: since_ms, ..now }.day();
     let mut first = now.day();
@@ -77,82 +106,142 @@ async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<(Day,
     if since_ms > 0 {
         first = first.min(last);
     }
+    let days = mailbox.days().await?.into_iter().filter(|day| *day >= first);
     let mut found = Vec::new();
-    for day in mailbox.days().await?.into_iter().filter(|day| *day >= first) {
-        for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, Folder::Inbox)).await? {
+    for (day, folder) in days.flat_map(|day| [Folder::Inbox, Folder::Held].map(|folder| (day, folder))) {
+        for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, folder)).await? {
             if entry.kind == EntryKind::File
                 && entry.modified_ms >= since_ms
                 && let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok())
             {
-                found.push((day, id, entry.modified_ms));
+                found.push(Candidate { day, folder, id, modified_ms: entry.modified_ms });
             }
         }
     }
     Ok(found)
 }
 
-async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<(Day, MessageId, i64)>) -> Result<Stored, Error> {
-    super::memo::learn_own_key(mailbox).await;
-    let seal = mailbox.seal();
-    let reads = candidates.into_iter().map(|(day, id, modified_ms)| async move {
-        let bytes = mailbox.cx.read(&mailbox.home.message(day, Folder::Inbox, &id)).await;
-        (day, id, modified_ms, bytes)
-    });
-    let mut keyring: Option<Keyring> = None;
-    let mut seen = mailbox.seen().await?;
-    let mut stored = Stored::default();
-    let mut judged = Vec::new();
-    for (day, id, modified_ms, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
-        let Some(bytes) = bytes? else { continue };
-        let message = Message::parse(&bytes);
-        let header = message.headers.value("Verdict").unwrap_or_default();
-        if is_own_notice(mailbox, &message) {
-            continue;
-        }
-        let keyring = match &mut keyring {
-            Some(keyring) => keyring,
-            none => none.insert(mailbox.keyring().await?),
-        };
-        match seal.read(header, &receive::subjects(&message.headers)) {
-            Some(sealed) if sealed.is_of(&message.body) => {
-                let is_new = key(&sealed.verdict, &message).is_some_and(|key| !seen.contains(&key));
-                let place = mailbox.home.message(day, Folder::Inbox, &id);
-                // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who
-                // wrote the file may have died before that.
-                if !is_new || mailbox.cx.make_durable(&place).await? {
-                    enter_again(mailbox, keyring, &mut seen, &sealed.verdict, &message);
+/// Those first that have a verdict, as far as their heads tell: what was stored is entered before what was dropped is judged, which
+/// may be the same message.
+async fn stored_first(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, Error> {
+    let mut has_verdict = BTreeSet::new();
+    for candidates in candidates.chunk_by(|one, other| (one.day, one.folder) == (other.day, other.folder)) {
+        for some in candidates.chunks(AT_ONCE) {
+            let Some(Candidate { day, folder, .. }) = some.first() else { continue };
+            let names = some.iter().map(|candidate| format!("{}.txt", candidate.id)).collect();
+            let heads = mailbox.cx.read_many(&mailbox.home.folder(*day, *folder), names, HEAD_BYTES).await?;
+            for (candidate, head) in some.iter().zip(heads) {
+                if head.is_ok_and(|head| Head::parse(&head.bytes).verdict.is_some()) {
+                    has_verdict.insert((*day, *folder, candidate.id.clone()));
                 }
-                continue;
             }
-            // Copied from the message that it belongs to, or the message was changed since.
-            Some(_) => mailbox.memo.doubt(day, &id),
-            None => {}
-        }
-        let fresh = mailbox.cx.now().unix_ms - modified_ms < SETTLE_MS;
-        match judge(mailbox, keyring, day, &id, message, fresh).await? {
-            Adopted::Later => {}
-            Adopted::Blocked => stored.blocked += 1,
-            Adopted::As(message) if is_repeated(mailbox, &seen, &message).await? => {
-                mailbox.cx.remove(&mailbox.home.message(day, Folder::Inbox, &id)).await?;
-                mailbox.cx.remove(&mailbox.home.attachments(day, Folder::Inbox, &id)).await?;
-                stored.repeated += 1;
-            }
-            Adopted::As(message) => judged.push(message),
         }
     }
-    // First what was learned: a message with its verdict is not looked at again.
-    if let Some(keyring) = keyring.filter(Keyring::is_dirty) {
-        mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
-    }
-    for key in judged.iter().filter_map(|message| message.key.as_ref()) {
-        seen.insert(key);
-    }
-    let filed = judged.into_iter().map(|message| file(mailbox, message));
-    for received in mailbox.cx.all(WRITES_IN_FLIGHT, filed).await {
-        stored.received.push(received?);
-    }
-    mailbox.write_seen(&mut seen).await?;
+    let is_stored = |it: &Candidate| has_verdict.contains(&(it.day, it.folder, it.id.clone()));
+    let (mut stored, dropped): (Vec<_>, Vec<_>) = candidates.into_iter().partition(is_stored);
+    stored.extend(dropped);
     Ok(stored)
+}
+
+async fn look_over(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Result<Stored, Error> {
+    super::memo::learn_own_key(mailbox).await;
+    let reads = candidates.into_iter().map(|candidate| async move {
+        let bytes = mailbox.cx.read(&candidate.place(mailbox)).await;
+        (candidate, bytes)
+    });
+    let mut messages = Vec::new();
+    for (candidate, bytes) in mailbox.cx.all(EFFECTS_IN_FLIGHT, reads).await {
+        let message = bytes?.map(|bytes| Message::parse(&bytes));
+        messages.extend(message.filter(|message| !is_own_notice(mailbox, message)).map(|message| (candidate, message)));
+    }
+    if messages.is_empty() {
+        return Ok(Stored::default());
+    }
+    let mut look = Look::begin(mailbox).await?;
+    let mut dropped = Vec::new();
+    for (candidate, message) in messages {
+        if !look.enter(&candidate, &message).await? {
+            dropped.push((candidate, message));
+        }
+    }
+    // What was stored is entered by now: it may be the same message.
+    for (candidate, message) in dropped {
+        look.take(&candidate, message).await?;
+    }
+    look.end().await
+}
+
+/// What looking over some files needs and changes; all of it under the lock.
+struct Look<'a> {
+    mailbox: &'a Mailbox<'a>,
+    keyring: Keyring,
+    seen: SeenIds,
+    seal: VerdictSeal,
+    stored: Stored,
+    judged: Vec<Judged>,
+}
+
+impl<'a> Look<'a> {
+    async fn begin(mailbox: &'a Mailbox<'a>) -> Result<Self, Error> {
+        let (keyring, seen) = (mailbox.keyring().await?, mailbox.seen().await?);
+        Ok(Self { mailbox, keyring, seen, seal: mailbox.seal(), stored: Stored::default(), judged: Vec::new() })
+    }
+
+    /// Enters what was learned of a message that has its verdict, which a crash may have prevented; `false` when it has none.
+    async fn enter(&mut self, candidate: &Candidate, message: &Message) -> Result<bool, Error> {
+        let header = message.headers.value("Verdict").unwrap_or_default();
+        let Some(sealed) = self.seal.read(header, &receive::subjects(&message.headers)) else { return Ok(false) };
+        if !sealed.is_of(&message.body) {
+            // Copied from the message that it belongs to, or the message was changed since.
+            if candidate.folder == Folder::Inbox {
+                self.mailbox.memo.doubt(candidate.day, &candidate.id);
+            }
+            return Ok(false);
+        }
+        let is_new = key(&sealed.verdict, message).is_some_and(|key| !self.seen.contains(&key));
+        // What is among the seen ids is acknowledged to relays, so its name has to outlive a loss of power: who wrote the file
+        // may have died before that.
+        if !is_new || self.mailbox.cx.make_durable(&candidate.place(self.mailbox)).await? {
+            enter_again(self.mailbox, &mut self.keyring, &mut self.seen, &sealed.verdict, message);
+        }
+        Ok(true)
+    }
+
+    /// Judges a message that has no verdict, to be written down at the end.
+    async fn take(&mut self, candidate: &Candidate, message: Message) -> Result<(), Error> {
+        let mailbox = self.mailbox;
+        match judge(mailbox, &mut self.keyring, candidate, message).await? {
+            Adopted::Later => {}
+            Adopted::Blocked => self.stored.blocked += 1,
+            Adopted::As(message) if is_repeated(mailbox, &self.seen, candidate, &message).await? => {
+                mailbox.cx.remove(&candidate.place(mailbox)).await?;
+                mailbox.cx.remove(&candidate.attachments(mailbox)).await?;
+                self.stored.repeated += 1;
+            }
+            Adopted::As(message) => {
+                // It may have been dropped on another day as well.
+                if let Some(key) = &message.key {
+                    self.seen.insert(key);
+                }
+                self.judged.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(self) -> Result<Stored, Error> {
+        let Self { mailbox, keyring, mut seen, mut stored, judged, .. } = self;
+        // First what was learned: a message with its verdict is not looked at again.
+        if keyring.is_dirty() {
+            mailbox.cx.write_private(&mailbox.home.keyring(), keyring.to_json()).await?;
+        }
+        let written = judged.into_iter().map(|message| write_down(mailbox, message));
+        for received in mailbox.cx.all(WRITES_IN_FLIGHT, written).await {
+            stored.received.push(received?);
+        }
+        mailbox.write_seen(&mut seen).await?;
+        Ok(stored)
+    }
 }
 
 /// What a message is known by whose headers are proven, whatever brings it.
@@ -161,8 +250,17 @@ fn key(verdict: &Verdict, message: &Message) -> Option<MessageKey> {
     verdict.fingerprint.filter(|_| verdict.origin == Origin::Valid).map(|signer| MessageKey::signed(&signer, &id))
 }
 
-/// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it.
-async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> Result<bool, Error> {
+/// Whether a transport has brought this very message as well: it is among the seen ids, and another file holds it. What is held
+/// back stays.
+async fn is_repeated(
+    mailbox: &Mailbox<'_>,
+    seen: &SeenIds,
+    candidate: &Candidate,
+    judged: &Judged,
+) -> Result<bool, Error> {
+    if candidate.folder == Folder::Held {
+        return Ok(false);
+    }
     let Message { headers, body } = Message::from_text(&judged.text);
     if !judged.key.as_ref().is_some_and(|key| seen.contains(key)) {
         return is_held(mailbox, judged, &body).await;
@@ -175,12 +273,15 @@ async fn is_repeated(mailbox: &Mailbox<'_>, seen: &SeenIds, judged: &Judged) -> 
                 let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) else {
                     continue;
                 };
-                let is_itself = (day, folder, &id) == (judged.received.day, Folder::Inbox, &judged.received.id);
+                let is_itself = (day, folder, &id) == (candidate.day, candidate.folder, &candidate.id);
                 if is_itself || !id.as_str().starts_with(&begins) {
                     continue;
                 }
                 let other = mailbox.cx.read(&mailbox.home.message(day, folder, &id)).await?.unwrap_or_default();
-                if Message::parse(&other).body == body {
+                // This one is removed, so the other one has to last.
+                if Message::parse(&other).body == body
+                    && mailbox.cx.make_durable(&mailbox.home.message(day, folder, &id)).await?
+                {
                     return Ok(true);
                 }
             }
@@ -227,24 +328,25 @@ enum Adopted {
 struct Judged {
     text: String,
     key: Option<MessageKey>,
+    /// Where it lies by now; [`Received::folder`] is where it belongs.
+    lies_in: Folder,
     received: Received,
 }
 
 async fn judge(
     mailbox: &Mailbox<'_>,
     keyring: &mut Keyring,
-    day: Day,
-    id: &MessageId,
+    candidate: &Candidate,
     mut message: Message,
-    fresh: bool,
 ) -> Result<Adopted, Error> {
-    let (cx, home) = (mailbox.cx, mailbox.home);
-    let place = home.message(day, Folder::Inbox, id);
-    let attachments = home.attachments(day, Folder::Inbox, id);
+    let cx = mailbox.cx;
+    let is_held = candidate.folder == Folder::Held;
+    let attachments = candidate.attachments(mailbox);
     let from = message.headers.value("From").unwrap_or_default().to_owned();
-    if !mailbox.filter().accepts(&from) {
+    // What is held back was accepted when it came.
+    if !is_held && !mailbox.filter().accepts(&from) {
         cx.emit(Level::Info, format!("blocked by the address filter: {from}"));
-        cx.remove(&place).await?;
+        cx.remove(&candidate.place(mailbox)).await?;
         cx.remove(&attachments).await?;
         return Ok(Adopted::Blocked);
     }
@@ -254,28 +356,29 @@ async fn judge(
         proof = Proof::Invalid(InvalidReason::Attachments);
     }
     let verdict = receive::judge(mailbox, &proof, &opened, keyring, &message.headers);
-    if fresh && !verdict.is_proven() {
+    let is_fresh = cx.now().unix_ms - candidate.modified_ms < SETTLE_MS;
+    if is_fresh && !verdict.is_proven() {
         return Ok(Adopted::Later);
     }
     receive::learn(keyring, &verdict, &opened, &message.headers, cx.now());
-    let folder = receive::folder_by_policy(mailbox, &verdict);
+    let folder = if is_held { Folder::Held } else { receive::folder_by_policy(mailbox, &verdict) };
     message.headers.remove_local();
     receive::set_verdict(&mut message, &mailbox.seal(), &verdict);
     let subject = message.headers.value("Subject").unwrap_or_default().to_owned();
     let key = key(&verdict, &message);
-    let received = Received { day, id: id.clone(), folder, from, subject, verdict };
-    Ok(Adopted::As(Judged { text: message.to_text(), key, received }))
+    let received = Received { day: candidate.day, id: candidate.id.clone(), folder, from, subject, verdict };
+    Ok(Adopted::As(Judged { text: message.to_text(), key, lies_in: candidate.folder, received }))
 }
 
 /// Moves what policy holds back, and writes the verdict down.
-async fn file(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
+async fn write_down(mailbox: &Mailbox<'_>, judged: Judged) -> Result<Received, Error> {
     let (cx, home) = (mailbox.cx, mailbox.home);
-    let Judged { text, received, .. } = judged;
+    let Judged { text, lies_in, received, .. } = judged;
     let day = received.day;
     let place = home.message(day, received.folder, &received.id);
     // Out of the inbox before the verdict is on it: what is held back never stays there.
-    if received.folder == Folder::Held {
-        mailbox.refile(day, &received.id, Folder::Inbox, Folder::Held).await?;
+    if received.folder != lies_in {
+        mailbox.refile(day, &received.id, lies_in, received.folder).await?;
     }
     cx.write(&place, text).await?;
     Ok(received)

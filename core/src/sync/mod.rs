@@ -10,7 +10,7 @@
 //! | `blobs` | attachments that lie at a relay |
 //! | [`receive`] | from a transport to the inbox: filter, verify, policy, dedupe |
 //! | [`listen`] | waits at relays of version 2 for what comes |
-//! | [`adopt`] | looks over what others dropped into the inbox |
+//! | [`adopt`] | looks over what others dropped into the inbox, and what a process that died had stored |
 //! | [`memo`] | which API a relay speaks, and what else a run has found out |
 
 pub mod adopt;

@@ -645,7 +645,11 @@ async fn notice(
         ..Draft::default()
     }
     .to_text();
-    mailbox.cx.create(&mailbox.home.message(day, Folder::Inbox, &notice_id), text, false).await?;
+    let place = mailbox.home.message(day, Folder::Inbox, &notice_id);
+    if !mailbox.cx.create(&place, text, false).await? {
+        // Who made it may have died before its name was durable, and the message is about to be away for good.
+        mailbox.cx.make_durable(&place).await?;
+    }
     Ok(())
 }
 

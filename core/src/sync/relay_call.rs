@@ -80,6 +80,21 @@ pub async fn send(cx: &Cx, account: &RelayAccount, to: &Address, payload: &str) 
     relay::parse_sent(&account.server, reply(&answer))
 }
 
+/// Whether a relay of version 1 accepts the account's token. Nothing is changed there.
+///
+/// # Errors
+/// That it does not, or that it cannot be reached.
+pub async fn check_token(cx: &Cx, account: &RelayAccount) -> Result<(), RelayError> {
+    let server = &account.server;
+    let request = relay::send_to_nobody(server, token(account)?);
+    let answer = call(cx, server, request, ANSWER_LIMIT, CALL_TIMEOUT_MS).await?;
+    match relay::parse_sent(server, reply(&answer)) {
+        Err(error @ RelayError::Unauthorized { .. }) => Err(error),
+        // That there is no such recipient, in words of its own.
+        _ => Ok(()),
+    }
+}
+
 /// What a relay of version 1 handed out, and has deleted by then.
 pub struct HandedOut {
     /// The body of its answer, or what came of it.

@@ -9,6 +9,7 @@ import type { CommandLine, Ending, Input, Op, Source } from '../types/core.js';
 import { writeArchive } from './archive.js';
 import { core } from './core.js';
 import type { DriveOptions, Event } from './drive.js';
+import { variable } from './environment.js';
 import { AzallError, fromCore } from './errors.js';
 import { openConfig, runCommand } from './host.js';
 import { readBounded, readFileBounded } from './reading.js';
@@ -52,11 +53,11 @@ function mannerOf(line: CommandLine): Manner {
 }
 
 async function runLine(line: CommandLine, manner: Manner): Promise<number> {
-  const file = path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
+  const file = path.resolve(line.configPath(variable('AGENTAZALL_CONFIG'), variable('AGENTAZALL_ROOT')));
   const inputs: (Input | null)[] = [];
   for (const source of line.sources()) inputs.push(await readInput(source));
   const options: DriveOptions = { signal: onSignals(), onEvent: (event) => tell(event, manner) };
-  const opened = await openConfig(file, process.env.AGENTAZALL_AGENT, options);
+  const opened = await openConfig(file, variable('AGENTAZALL_AGENT'), options);
   const started = line.start(inputs, opened.config);
   if (started.ending) return leave(started.ending);
   const done = await runCommand(started.op, opened.roots, options);

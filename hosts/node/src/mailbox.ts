@@ -2,7 +2,6 @@
 // A mailbox: the commands as methods.
 
 import path from 'node:path';
-import process from 'node:process';
 
 import type {
   CommandName,
@@ -23,6 +22,7 @@ import type {
 import { writeArchive } from './archive.js';
 import { attachedAll, type Attachment } from './attachments.js';
 import type { DriveOptions, Event } from './drive.js';
+import { variable } from './environment.js';
 import { AzallError } from './errors.js';
 import { FilterCommands, KeyringCommands, TrustCommands } from './groups.js';
 import { configFile, create, open, run, type Manner } from './opening.js';
@@ -123,7 +123,7 @@ export class Mailbox implements AsyncDisposable {
   static async open(where?: string, options: OpenOptions = {}): Promise<Mailbox> {
     options.signal?.throwIfAborted();
     const file = await configFile(where);
-    const agent = options.agent ?? process.env.AGENTAZALL_AGENT;
+    const agent = options.agent ?? variable('AGENTAZALL_AGENT');
     // The signal is this call's alone.
     const { signal, create: wanted, ...kept } = options;
     const manner: Manner = { ...kept, ...(agent === undefined ? {} : { agent }) };

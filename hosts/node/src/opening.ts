@@ -2,11 +2,11 @@
 
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import process from 'node:process';
 
 import type { CommandName, CommandOf, DoneStep, Op } from '../types/core.js';
 import { core } from './core.js';
 import { abortedOr, type Event } from './drive.js';
+import { variable } from './environment.js';
 import { AzallError, fromCore, inCore } from './errors.js';
 import { openConfig, runCommand, type Opened } from './host.js';
 
@@ -25,7 +25,7 @@ export async function configFile(given: string | undefined): Promise<string> {
   const { line } = core.CommandLine.parse(['address']);
   if (line === undefined) throw new AzallError('host', 'the core does not know its own command line');
   if (given === undefined) {
-    return path.resolve(line.configPath(process.env.AGENTAZALL_CONFIG, process.env.AGENTAZALL_ROOT));
+    return path.resolve(line.configPath(variable('AGENTAZALL_CONFIG'), variable('AGENTAZALL_ROOT')));
   }
   const found = await stat(given).catch(() => undefined);
   const isFile = found?.isFile() ?? given.endsWith('.json');

@@ -50,6 +50,18 @@ test('an archive is written for its owner alone', () => {
   assert.match(refused.stderr, /no ZIP file/);
 });
 
+test('a variable that cannot be used is not passed over', () => {
+  for (const name of ['AGENTAZALL_CONFIG', 'AGENTAZALL_ROOT', 'AGENTAZALL_AGENT']) {
+    const cwd = folder();
+    // Node itself gives a child nothing that is not UTF-8.
+    const script = `export ${name}="$(printf 'ann\\377@localhost')" && exec "$@"`;
+    const words = ['-c', script, 'sh', process.execPath, program, 'remember', '--text', 'x'];
+    const ran = spawnSync('sh', words, { cwd, input: '', encoding: 'utf8' });
+    assert.deepEqual([ran.status, ran.stdout, ran.stderr], [1, '', `error: $${name} is not UTF-8\n`]);
+    assert.deepEqual(fs.readdirSync(cwd), []);
+  }
+});
+
 test('a daemon stops cleanly on SIGTERM', async () => {
   const cwd = folder();
   azall(['quickstart', '--agent', 'ada'], cwd);

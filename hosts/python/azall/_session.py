@@ -33,9 +33,14 @@ def locate(path: str | os.PathLike[str] | None) -> str:
 
 
 def variable(name: str) -> str | None:
-    """A variable of the environment; one that is no UTF-8 is as good as none."""
+    """A variable of the environment.
+
+    One that is there and cannot be used is not passed over: what was meant for one mailbox would be done in another.
+    """
     value = os.environ.get(name)
-    return value if value is not None and shown(value) == value else None
+    if value is not None and shown(value) != value:
+        raise ConfigError(f"${name} is not UTF-8", "config")
+    return value
 
 
 def shown(path: str) -> str:

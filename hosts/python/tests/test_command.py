@@ -56,10 +56,15 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
     assert azall(folder, "setup", "--agent", "ada").returncode == 0
     assert azall(folder, "remember", "-t", "x").returncode == 0
     assert azall(folder, "read", os.fsdecode(b"\xff")).returncode == 2
-    command = [sys.executable, "-m", "azall", "address", "-q"]
-    odd = ENVIRONMENT | {"AGENTAZALL_CONFIG": os.fsdecode(b"\xff"), "AGENTAZALL_AGENT": os.fsdecode(b"\xfe")}
-    ran = subprocess.run(command, cwd=folder, capture_output=True, env=odd)
-    assert (ran.returncode, ran.stdout) == (0, b"ada@localhost\n")
+
+
+@pytest.mark.parametrize("name", ["AGENTAZALL_CONFIG", "AGENTAZALL_ROOT", "AGENTAZALL_AGENT"])
+def test_a_variable_that_cannot_be_used_is_not_passed_over(tmp_path: Path, name: str) -> None:
+    command = [sys.executable, "-m", "azall", "remember", "--text", "x"]
+    odd = ENVIRONMENT | {name: os.fsdecode(b"ann\xff@localhost")}
+    ran = subprocess.run(command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, env=odd)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, b"", f"error: ${name} is not UTF-8\n".encode())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])

@@ -102,13 +102,19 @@ impl Server {
     /// # Errors
     /// [`ServeError`] says what stands in the way.
     pub async fn start(options: Options) -> Result<Self, ServeError> {
-        // The store first: it takes the folder for this relay alone.
-        let store = open(&options).await?;
         let data_dir = options.data_dir.as_deref();
+        // The store first: it takes the folder for this relay alone. A folder that is not there yet is nobody's, and none is made
+        // for a relay that cannot listen.
+        let is_new = data_dir.is_some_and(|dir| !dir.exists());
+        let listens = if is_new { Some(listen(options.bind, options.port).await?) } else { None };
+        let store = open(&options).await?;
         let acceptor = tls::acceptor(&options.tls, data_dir, options.bind)?;
         let certificate = data_dir.filter(|_| options.tls == TlsSource::SelfSigned);
         let certificate = certificate.map(|dir| dir.join(SELF_SIGNED_CERT));
-        let listener = listen(options.bind, options.port).await?;
+        let listener = match listens {
+            Some(listener) => listener,
+            None => listen(options.bind, options.port).await?,
+        };
         let failed = |source| ServeError::Listen { address: SocketAddr::new(options.bind, 0), source };
         let address = listener.local_addr().map_err(failed)?;
         let url = url(address, acceptor.is_some());

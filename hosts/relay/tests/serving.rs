@@ -3,14 +3,15 @@
 
 mod support;
 
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 
 use azall_relay::control;
-use azall_relay::options::{Options, TlsSource};
+use azall_relay::options::{Options, Port, TlsSource};
+use azall_relay::server::{ServeError, Server};
 use azall_relay::store::restore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -40,6 +41,25 @@ fn over_tls(relay: &Live, certificate: &Path) -> Client<StreamOwned<ClientConnec
     let name = ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(relay.address).unwrap();
     Client::over(StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream))
+}
+
+#[test]
+fn a_relay_that_cannot_listen_makes_no_folder() {
+    let dir = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = Port::Fixed(taken.local_addr().unwrap().port());
+    let start = |name: &str| {
+        let options = Options { port, ..Options::in_folder(dir.path().join(name)) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(Server::start(options)).err().unwrap()
+    };
+    assert!(matches!(start("new"), ServeError::Listen { .. }));
+    assert!(!dir.path().join("new").exists());
+    // In a folder that is there, who else has it comes first.
+    let relay = Live::with(Options::in_folder(dir.path().join("relay")));
+    assert!(matches!(start("relay"), ServeError::Store(_)));
+    relay.stop();
+    assert!(matches!(start("relay"), ServeError::Listen { .. }));
 }
 
 #[test]

@@ -41,3 +41,24 @@ fn what_is_held_back_does_not_come_into_the_inbox_as_well() {
 fn what_is_blocked_while_it_is_unblocked_stays_blocked() {
     goes_well(19_010);
 }
+
+/// A process was killed between writing a message that it held back and entering its sender's key, and the relay that still had
+/// the message lost it.
+#[test]
+fn the_key_of_what_is_held_back_is_learned() {
+    goes_well(19_955);
+}
+
+/// A process was killed between storing a message that a relay had brought and entering its id; its sender, whose clock was set
+/// back, had dropped it on the day before.
+#[test]
+fn what_was_stored_is_entered_before_what_was_dropped_is_judged() {
+    goes_well(8524);
+}
+
+/// A process was killed between naming the notice of a message that it gave up and making the name durable. The next one moved the
+/// message to `failed/`, and the power went.
+#[test]
+fn the_notice_of_what_is_given_up_has_a_name_that_lasts() {
+    goes_well(16_512);
+}

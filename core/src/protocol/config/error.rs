@@ -4,6 +4,14 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// A folder lies there.
+    #[error("it is a folder; name the config file in it with --config or $AGENTAZALL_CONFIG")]
+    Folder,
+    /// What lies there is not read.
+    #[error(
+        "it is no regular file but a symbolic link, a pipe or a device, which is not read; put a file there, or name the file itself with --config or $AGENTAZALL_CONFIG"
+    )]
+    NoRegularFile,
     /// The file is larger than any config: it is something else.
     #[error("it has {bytes} bytes, more than the {limit} that are read; is it another file?")]
     TooLarge {

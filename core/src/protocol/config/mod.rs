@@ -94,23 +94,16 @@ impl Config {
         self
     }
 
-    /// Keeps the `$AGENTAZALL_AGENT` of the config that this one, read again, stands in for.
-    #[must_use]
-    pub fn with_override_of(mut self, before: &Self) -> Self {
-        self.agent_override.clone_from(&before.agent_override);
-        self
-    }
-
     /// `agent_name`, whoever stands in for it.
     #[must_use]
     pub const fn named_agent(&self) -> &Address {
         &self.settings.agent
     }
 
-    /// Whether another agent stands in for `agent_name`.
+    /// The agent that stands in for `agent_name`, where one does.
     #[must_use]
-    pub const fn is_overridden(&self) -> bool {
-        self.agent_override.is_some()
+    pub const fn stand_in(&self) -> Option<&Address> {
+        self.agent_override.as_ref()
     }
 
     /// The agent: `$AGENTAZALL_AGENT` where it was given, else `agent_name`.

@@ -32,6 +32,14 @@ pub enum RelayError {
         /// What it said.
         said: String,
     },
+    /// 400 `bad_name` to a registration of version 2: nobody gets an account of this name.
+    #[error("{server} gives nobody an account of this name: {said}; register under another name")]
+    BadName {
+        /// The relay.
+        server: ServerUrl,
+        /// What it said.
+        said: String,
+    },
     /// 413: the message is larger than the relay takes.
     #[error("{server} does not take a message this large: {said}; shorten it or send fewer attachments")]
     TooLarge {
@@ -144,15 +152,19 @@ impl RelayError {
     pub const fn is_permanent(&self) -> bool {
         matches!(
             self,
-            Self::UnknownRecipient { .. } | Self::TooLarge { .. } | Self::Refused { .. } | Self::NameTaken { .. }
+            Self::UnknownRecipient { .. }
+                | Self::TooLarge { .. }
+                | Self::Refused { .. }
+                | Self::NameTaken { .. }
+                | Self::BadName { .. }
         )
     }
 
     /// Whether a registration that ended like this has certainly made no account. A request that a network doubles may be
-    /// refused the second time for having been granted the first, so no refusal but these two says so.
+    /// refused the second time for having been granted the first, so no refusal but these says so.
     #[must_use]
     pub const fn leaves_no_account(&self) -> bool {
-        matches!(self, Self::NameTaken { .. } | Self::ForeignChallenge { .. })
+        matches!(self, Self::NameTaken { .. } | Self::BadName { .. } | Self::ForeignChallenge { .. })
     }
 
     /// Whether somebody has to mend the account or its URL before anything can be delivered.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::payload::{Payload, repair_surrogates};
+use crate::protocol::text;
 
 /// The most entries that are described when they are no messages. A hostile answer holds one in every second byte.
 const MOST_BAD: usize = 20;
@@ -37,7 +38,8 @@ impl MessageList {
         }
         if !entries.is_complete {
             let count = list.messages.len() + list.bad_count;
-            list.damage = Some(format!("the relay's answer breaks off after {count} messages"));
+            let messages = text::count(count, "message", "messages");
+            list.damage = Some(format!("the relay's answer breaks off after {messages}"));
         }
         list
     }

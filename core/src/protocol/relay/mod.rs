@@ -19,7 +19,7 @@ pub use answer::{
 pub use error::{RelayError, SendOutcome};
 pub use messages::{BadMessage, MessageList, RelayMessage};
 pub use payload::{Attachment, Content, Payload, PayloadProblem, UNTITLED};
-pub use request::{Call, Request, agents, health, messages, register, send, status};
+pub use request::{Call, Request, agents, health, messages, register, send, send_to_nobody, status};
 pub use server::{ServerUrl, UrlError};
 
 /// The most bytes of an answer to `GET /messages` that are worth accepting: the whole inbox of a generous relay. One

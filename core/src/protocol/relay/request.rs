@@ -77,6 +77,13 @@ pub fn send(server: &ServerUrl, token: &Token, to: &Address, payload: &str) -> R
     post(server, Call::Send, Some(token), &json!({"to": to.as_str(), "payload": payload}))
 }
 
+/// Sends an empty message to nobody. A relay looks at the token first, so that it tells whether it accepts it, and nothing is sent.
+/// Answer: [`parse_sent`](super::parse_sent).
+#[must_use]
+pub fn send_to_nobody(server: &ServerUrl, token: &Token) -> Request {
+    post(server, Call::Send, Some(token), &json!({"to": "", "payload": ""}))
+}
+
 /// Fetches, and thereby deletes, all messages of the account. Answer: [`parse_messages`](super::parse_messages).
 #[must_use]
 pub fn messages(server: &ServerUrl, token: &Token) -> Request {

@@ -47,6 +47,7 @@ pub(super) fn refused(server: &ServerUrl, reply: Reply<'_>) -> RelayError {
     };
     match (status, code.as_str()) {
         (409, "name_taken") => RelayError::NameTaken { server, said },
+        (400, "bad_name") => RelayError::BadName { server, said },
         (404, "no_such_agent") => RelayError::UnknownRecipient { server, said },
         (507, "quota") => RelayError::QuotaFull { server, said },
         (409, "busy") => RelayError::Busy { server, retry_after_ms: None, said },

@@ -61,7 +61,7 @@ pub fn parse_challenge(server: &ServerUrl, reply: Reply<'_>) -> Result<Challenge
 /// The answer to [`register_with_key`](super::register_with_key): the account's own address is `name.agenttalk`.
 ///
 /// # Errors
-/// [`RelayError`]; `NameTaken` and `Refused` ask for another name.
+/// [`RelayError`]; `NameTaken` and `BadName` ask for another name.
 pub fn parse_registered_with_key(
     server: &ServerUrl,
     name: &AgentName,
@@ -129,6 +129,7 @@ mod tests {
         let refused =
             |status, code: &str| parse(status, &format!(r#"{{"error": "no", "code": "{code}"}}"#)).unwrap_err();
         assert!(matches!(refused(409, "name_taken"), RelayError::NameTaken { .. }));
+        assert!(matches!(refused(400, "bad_name"), RelayError::BadName { .. }));
         assert!(matches!(refused(403, "bad_signature"), RelayError::Refused { .. }));
         assert!(matches!(refused(400, "bad_challenge"), RelayError::Refused { .. }));
         assert!(matches!(parse(404, r#"{"error": "no"}"#), Err(RelayError::NotVersion2 { .. })));
