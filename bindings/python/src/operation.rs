@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
 #[cfg(unix)]
-use crate::files::{Files, Threads};
+use crate::files::{Files, Work};
 use crate::to_python::{Table, to_python, with_tables};
 
 /// A config that was opened.
@@ -49,8 +49,10 @@ pub(crate) struct Op {
     running: Mutex<Running>,
     /// Lists of the outcome that are wanted as tables.
     tables: Vec<Table>,
+    /// Whether more is wanted of the outcome than its data.
+    keeps_outcome: bool,
     #[cfg(unix)]
-    threads: Threads,
+    work: Work,
 }
 
 struct Running {
@@ -60,12 +62,13 @@ struct Running {
 }
 
 impl Op {
-    pub(crate) const fn new(operation: Operation) -> Self {
+    pub(crate) fn new(operation: Operation) -> Self {
         Self {
             tables: Vec::new(),
+            keeps_outcome: true,
             running: Mutex::new(Running { operation, config: None, outcome: None }),
             #[cfg(unix)]
-            threads: Threads::new(),
+            work: Work::new(),
         }
     }
 
@@ -82,29 +85,33 @@ impl Op {
         let operation = &mut self.running().operation;
         let step = operation.poll(now);
         #[cfg(unix)]
-        if !matches!(step, Step::Effect(..) | Step::Event(_)) {
-            self.threads.end_idle(operation);
+        match step {
+            Step::Effect(..) | Step::Event(_) => {}
+            Step::Wait(_) => self.work.end_idle(operation),
+            Step::Opened(_) | Step::Done(_) | Step::Failed(_) => self.work.end(),
         }
         step
     }
 
     /// The effects are done unlocked: the operation may be cancelled meanwhile.
     #[cfg(unix)]
-    fn answer_from(&self, files: &Files, ids: &[u32]) -> Result<(), Failure> {
-        let effects = {
+    fn go_on(&self, files: &Files, ids: &[u32]) -> Result<bool, Failure> {
+        let asked = {
             let running = self.running();
-            ids.iter().map(|id| running.operation.effect(*id)).collect::<Result<Vec<_>, _>>()?
+            ids.iter().map(|id| Ok((*id, running.operation.effect(*id)?))).collect::<Result<_, Failure>>()?
         };
-        let answers = files.answers(&effects, &self.threads)?;
+        let answered = self.work.go_on(files, asked)?;
+        let is_any = !answered.is_empty();
         let operation = &mut self.running().operation;
-        ids.iter().zip(answers).try_for_each(|(id, answer)| operation.answer(*id, answer))
+        answered.into_iter().try_for_each(|(id, answer)| operation.answer(id, answer))?;
+        Ok(is_any)
     }
 
     /// Keeps what a last step has, for those who want more of it than its data.
     fn keep(&self, step: Step) {
         match step {
             Step::Opened(config) => self.running().config = Some(*config),
-            Step::Done(outcome) => self.running().outcome = Some(Arc::new(*outcome)),
+            Step::Done(outcome) if self.keeps_outcome => self.running().outcome = Some(Arc::new(*outcome)),
             _ => {}
         }
     }
@@ -137,7 +144,7 @@ impl Op {
     fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config, tables: Vec<Table>) -> PyResult<Self> {
         let command = from_python(command)?;
         let operation = py.detach(|| Operation::command(&command, &config.0)).or_raise(py)?;
-        Ok(Self { tables, ..Self::new(operation) })
+        Ok(Self { tables, keeps_outcome: false, ..Self::new(operation) })
     }
 
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
@@ -163,10 +170,11 @@ impl Op {
         py.detach(|| self.running().operation.resume(id, answer)).or_raise(py)
     }
 
-    /// Does effects on files, those that were asked for together at once, and resumes with their answers.
+    /// Has effects on files done, those that were asked for together at once, and resumes with the answers that there are, of which
+    /// there is at least one while anything is under way.
     #[cfg(unix)]
-    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<()> {
-        py.detach(|| self.answer_from(files, &ids)).or_raise(py)
+    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<bool> {
+        py.detach(|| self.go_on(files, &ids)).or_raise(py)
     }
 
     fn cancel(&self, py: Python<'_>) {
