@@ -388,7 +388,7 @@ impl<'py> Fields<'_, 'py> {
 }
 
 /// The rows of a table, each as a tuple that is made when its turn comes.
-#[pyclass(frozen)]
+#[pyclass(frozen, module = "azall._core")]
 struct Tuples {
     cells: Mutex<std::vec::IntoIter<Py<PyAny>>>,
     width: usize,

@@ -133,12 +133,16 @@ pub(super) async fn list(session: &Session, days: &[Day], folders: &[Folder]) ->
     let places = days.iter().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
     let parts =
         session.cx.all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| list_folder(session, &seal, day, folder))).await;
-    let mut listing = Listing::default();
+    let mut folders = Vec::with_capacity(parts.len());
     for folder in parts {
-        for part in folder? {
-            listing.messages.extend(part.messages);
-            listing.damaged.extend(part.damaged);
-        }
+        folders.push(folder?);
+    }
+    // Room for all at once: rows are large.
+    let count = folders.iter().flatten().map(|part| part.messages.len()).sum();
+    let mut listing = Listing { messages: Vec::with_capacity(count), ..Listing::default() };
+    for part in folders.into_iter().flatten() {
+        listing.messages.extend(part.messages);
+        listing.damaged.extend(part.damaged);
     }
     Ok(listing)
 }

@@ -134,7 +134,7 @@ class CommandLine:
         """The command, with what was read. Once."""
 
 def ending(op: Op, json: bool, color: bool) -> Ending:
-    """What a finished command prints."""
+    """What a finished command that a command line has started prints."""
 
 def failure_ending(message: str, exit_code: int, json: bool, color: bool) -> Ending:
     """What a failed command prints."""

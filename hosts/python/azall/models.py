@@ -119,20 +119,26 @@ class _Unfrozen:
 def summaries(rows: Iterator[tuple[Any, ...]]) -> tuple[Summary, ...]:
     """The summaries of rows of `SUMMARY_FIELDS`."""
     new, made = object.__new__, []
-    for id_, day, folder, from_, to, subject, date, unread, attachments, verdict, peer, fingerprint, misaddressed in rows:
+    for row in rows:
         summary: Any = new(_Unfrozen)
-        summary.id = id_
-        summary.day = day
+        (
+            summary.id,
+            summary.day,
+            folder,
+            summary.from_,
+            summary.to,
+            summary.subject,
+            summary.date,
+            summary.unread,
+            summary.attachments,
+            verdict,
+            peer,
+            summary.fingerprint,
+            misaddressed,
+        ) = row
         summary.folder = _FOLDERS[folder]
-        summary.from_ = from_
-        summary.to = to
-        summary.subject = subject
-        summary.date = date
-        summary.unread = unread
-        summary.attachments = attachments
         summary.verdict = _VERDICTS[verdict]
         summary.peer = _PEERS[peer]
-        summary.fingerprint = fingerprint
         summary.misaddressed = misaddressed is True
         summary.__class__ = Summary
         made.append(summary)
