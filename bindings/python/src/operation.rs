@@ -6,8 +6,9 @@ use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Failure, Operation, Step};
 use azall_core::command::Outcome;
 use azall_core::protocol::time::Now;
+use pyo3::intern;
 use pyo3::prelude::*;
-use serde::Serialize;
+use pyo3::types::PyDict;
 
 use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
@@ -117,14 +118,6 @@ impl Op {
     }
 }
 
-/// The step that asks for an effect, of which a host that has it done here need not know more.
-#[derive(Serialize)]
-struct Asked {
-    step: &'static str,
-    id: u32,
-    kind: &'static str,
-}
-
 #[pymethods]
 impl Op {
     #[staticmethod]
@@ -152,7 +145,12 @@ impl Op {
         let now = Now { unix_ms, offset_seconds };
         let step = py.detach(|| self.step(now));
         if let Step::Effect(id, effect) = &step {
-            return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
+            // A host that has it done here need not know more of it.
+            let asked = PyDict::new(py);
+            asked.set_item(intern!(py, "step"), intern!(py, "effect"))?;
+            asked.set_item(intern!(py, "id"), id)?;
+            asked.set_item(intern!(py, "kind"), effect.name())?;
+            return Ok(asked.into_any());
         }
         let data = with_tables(py, &step.shown().or_raise(py)?, &self.tables)?;
         py.detach(|| self.keep(step));

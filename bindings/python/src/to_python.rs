@@ -57,8 +57,8 @@ struct Names<'py> {
     /// The place of the name that was asked for last.
     last: usize,
     tables: Vec<(Bound<'py, PyString>, Rc<Rows<'py>>)>,
-    /// The fields of the table that is being written, row by row.
-    cells: Vec<Py<PyAny>>,
+    /// The fields of the table that is being written, row by row; those that are not there are none.
+    cells: Vec<Option<Py<PyAny>>>,
 }
 
 struct Name<'py> {
@@ -111,8 +111,8 @@ enum Role<'py> {
     Table(Rc<Rows<'py>>),
     /// One of them.
     Row(Rc<Rows<'py>>),
-    /// A value of a row, with the one above it. Where both are the same text, they are one object: a day, a sender.
-    Cell(Option<Bound<'py, PyAny>>),
+    /// A value of a row, with the place of the one above it. Where both are the same text, they are one object: a day, a sender.
+    Cell(Option<usize>),
 }
 
 /// What went wrong on the way.
@@ -202,7 +202,10 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
     fn serialize_str(self, text: &str) -> Written<'py> {
         Ok(match self.role {
             Role::Name => self.names.get(text).into_any(),
-            Role::Cell(Some(above)) if is_text(&above, text) => above,
+            Role::Cell(Some(above)) => match self.names.cells.get(above) {
+                Some(Some(above)) if is_text(above.bind(self.py), text) => above.bind(self.py).clone(),
+                _ => PyString::new(self.py, text).into_any(),
+            },
             _ => PyString::new(self.py, text).into_any(),
         })
     }
@@ -273,7 +276,7 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
         let made = match &self.role {
             Role::Row(rows) => {
                 let start = self.names.cells.len();
-                self.names.cells.resize_with(start + rows.fields.len(), || self.py.None());
+                self.names.cells.resize_with(start + rows.fields.len(), || None);
                 Made::Row(Rc::clone(rows), start)
             }
             _ => Made::Dict(PyDict::new(self.py)),
@@ -364,12 +367,11 @@ impl<'py> Fields<'_, 'py> {
             }
             Made::Row(rows, start) => {
                 if let Some(field) = rows.fields.iter().position(|field| field.is(&name)) {
-                    let (py, at) = (self.writer.py, *start + field);
-                    let above = at.checked_sub(rows.fields.len()).and_then(|above| self.writer.names.cells.get(above));
-                    let above = above.map(|above| above.bind(py).clone());
+                    let at = *start + field;
+                    let above = at.checked_sub(rows.fields.len());
                     let made = value.serialize(self.writer.part(Role::Cell(above)))?;
                     if let Some(cell) = self.writer.names.cells.get_mut(at) {
-                        *cell = made.unbind();
+                        *cell = Some(made.unbind());
                     }
                 }
             }
@@ -390,7 +392,7 @@ impl<'py> Fields<'_, 'py> {
 /// The rows of a table, each as a tuple that is made when its turn comes.
 #[pyclass(frozen, module = "azall._core")]
 struct Tuples {
-    cells: Mutex<std::vec::IntoIter<Py<PyAny>>>,
+    cells: Mutex<std::vec::IntoIter<Option<Py<PyAny>>>>,
     width: usize,
 }
 
@@ -406,7 +408,8 @@ impl Tuples {
         if cells.len() < self.width.max(1) {
             return Ok(None);
         }
-        PyTuple::new(py, cells.by_ref().take(self.width)).map(Some)
+        let row = cells.by_ref().take(self.width).map(|cell| cell.unwrap_or_else(|| py.None()));
+        PyTuple::new(py, row).map(Some)
     }
 }
 
