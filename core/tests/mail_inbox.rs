@@ -315,12 +315,11 @@ fn what_a_relay_answers_amiss_is_told_and_loses_nothing() {
     let whole =
         cases.into_iter().map(|(answer, stored, said)| (HttpAnswer::whole(200, Vec::new(), answer), stored, said));
     // The same when the connection broke there.
-    let broken = [(cut, 1, "breaks off"), ("{\"messa", 0, "reset"), ("<html>", 0, "reset")].map(
-        |(came, stored, said)| {
+    let broken =
+        [(cut, 1, "breaks off"), ("{\"messa", 0, "reset"), ("<html>", 0, "reset")].map(|(came, stored, said)| {
             let error = Some(IoError::new(IoErrorKind::Unreachable, "reset"));
             (HttpAnswer { broken: error, ..HttpAnswer::whole(200, Vec::new(), came.into()) }, stored, said)
-        },
-    );
+        });
     for (answer, stored, said) in whole.chain(broken) {
         let (relay, mut shell) = alice();
         let shown = String::from_utf8_lossy(&answer.body).into_owned();

@@ -27,7 +27,7 @@ mod _core {
     use crate::command_line::{CommandLine, Ending, ending, event_line, failure_ending, host_ending};
     #[cfg(unix)]
     #[pymodule_export]
-    use crate::files::{Files, write_archive};
+    use crate::files::{Files, Flag, write_archive};
     #[pymodule_export]
     use crate::keys::{Identity, Keyring, SeenIds, fingerprint_of};
     #[pymodule_export]

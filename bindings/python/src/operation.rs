@@ -6,13 +6,14 @@ use azall_bindings::operation::data_of_effect;
 use azall_bindings::{Failure, Operation, Step};
 use azall_core::command::Outcome;
 use azall_core::protocol::time::Now;
+use pyo3::intern;
 use pyo3::prelude::*;
-use serde::Serialize;
+use pyo3::types::PyDict;
 
 use crate::data::{from_python, text};
 use crate::error::OrRaise as _;
 #[cfg(unix)]
-use crate::files::{Files, Threads};
+use crate::files::{Files, Work};
 use crate::to_python::{Table, to_python, with_tables};
 
 /// A config that was opened.
@@ -49,8 +50,10 @@ pub(crate) struct Op {
     running: Mutex<Running>,
     /// Lists of the outcome that are wanted as tables.
     tables: Vec<Table>,
+    /// Whether more is wanted of the outcome than its data.
+    keeps_outcome: bool,
     #[cfg(unix)]
-    threads: Threads,
+    work: Work,
 }
 
 struct Running {
@@ -60,12 +63,13 @@ struct Running {
 }
 
 impl Op {
-    pub(crate) const fn new(operation: Operation) -> Self {
+    pub(crate) fn new(operation: Operation) -> Self {
         Self {
             tables: Vec::new(),
+            keeps_outcome: true,
             running: Mutex::new(Running { operation, config: None, outcome: None }),
             #[cfg(unix)]
-            threads: Threads::new(),
+            work: Work::new(),
         }
     }
 
@@ -82,40 +86,36 @@ impl Op {
         let operation = &mut self.running().operation;
         let step = operation.poll(now);
         #[cfg(unix)]
-        if !matches!(step, Step::Effect(..) | Step::Event(_)) {
-            self.threads.end_idle(operation);
+        match step {
+            Step::Effect(..) | Step::Event(_) => {}
+            Step::Wait(_) => self.work.end_idle(operation),
+            Step::Opened(_) | Step::Done(_) | Step::Failed(_) => self.work.end(),
         }
         step
     }
 
     /// The effects are done unlocked: the operation may be cancelled meanwhile.
     #[cfg(unix)]
-    fn answer_from(&self, files: &Files, ids: &[u32]) -> Result<(), Failure> {
-        let effects = {
+    fn go_on(&self, files: &Files, ids: &[u32]) -> Result<bool, Failure> {
+        let asked = {
             let running = self.running();
-            ids.iter().map(|id| running.operation.effect(*id)).collect::<Result<Vec<_>, _>>()?
+            ids.iter().map(|id| Ok((*id, running.operation.effect(*id)?))).collect::<Result<_, Failure>>()?
         };
-        let answers = files.answers(&effects, &self.threads)?;
+        let answered = self.work.go_on(files, asked)?;
+        let is_any = !answered.is_empty();
         let operation = &mut self.running().operation;
-        ids.iter().zip(answers).try_for_each(|(id, answer)| operation.answer(*id, answer))
+        answered.into_iter().try_for_each(|(id, answer)| operation.answer(id, answer))?;
+        Ok(is_any)
     }
 
     /// Keeps what a last step has, for those who want more of it than its data.
     fn keep(&self, step: Step) {
         match step {
             Step::Opened(config) => self.running().config = Some(*config),
-            Step::Done(outcome) => self.running().outcome = Some(Arc::new(*outcome)),
+            Step::Done(outcome) if self.keeps_outcome => self.running().outcome = Some(Arc::new(*outcome)),
             _ => {}
         }
     }
-}
-
-/// The step that asks for an effect, of which a host that has it done here need not know more.
-#[derive(Serialize)]
-struct Asked {
-    step: &'static str,
-    id: u32,
-    kind: &'static str,
 }
 
 #[pymethods]
@@ -137,7 +137,7 @@ impl Op {
     fn command(py: Python<'_>, command: &Bound<'_, PyAny>, config: &Config, tables: Vec<Table>) -> PyResult<Self> {
         let command = from_python(command)?;
         let operation = py.detach(|| Operation::command(&command, &config.0)).or_raise(py)?;
-        Ok(Self { tables, ..Self::new(operation) })
+        Ok(Self { tables, keeps_outcome: false, ..Self::new(operation) })
     }
 
     #[pyo3(signature = (unix_ms, offset_seconds=0))]
@@ -145,7 +145,12 @@ impl Op {
         let now = Now { unix_ms, offset_seconds };
         let step = py.detach(|| self.step(now));
         if let Step::Effect(id, effect) = &step {
-            return to_python(py, &Asked { step: "effect", id: *id, kind: effect.name() });
+            // A host that has it done here need not know more of it.
+            let asked = PyDict::new(py);
+            asked.set_item(intern!(py, "step"), intern!(py, "effect"))?;
+            asked.set_item(intern!(py, "id"), id)?;
+            asked.set_item(intern!(py, "kind"), effect.name())?;
+            return Ok(asked.into_any());
         }
         let data = with_tables(py, &step.shown().or_raise(py)?, &self.tables)?;
         py.detach(|| self.keep(step));
@@ -163,10 +168,11 @@ impl Op {
         py.detach(|| self.running().operation.resume(id, answer)).or_raise(py)
     }
 
-    /// Does effects on files, those that were asked for together at once, and resumes with their answers.
+    /// Has effects on files done, those that were asked for together at once, and resumes with the answers that there are, of which
+    /// there is at least one while anything is under way.
     #[cfg(unix)]
-    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<()> {
-        py.detach(|| self.answer_from(files, &ids)).or_raise(py)
+    fn fulfil(&self, py: Python<'_>, files: &Files, ids: Vec<u32>) -> PyResult<bool> {
+        py.detach(|| self.go_on(files, &ids)).or_raise(py)
     }
 
     fn cancel(&self, py: Python<'_>) {

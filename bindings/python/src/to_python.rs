@@ -3,11 +3,13 @@
 //! The crate `pythonize` does as much, but as a format for people: bytes would come as base64.
 //!
 //! A long listing repeats the names of its fields thousands of times, so they are made once. Where the caller knows which it wants,
-//! not even a dict is made of each row, but a tuple: a [`Table`].
+//! no dict is made of a row, but at once what the caller makes of it: a [`Table`]. Python's garbage collector, which looks again and
+//! again at every dict, list and tuple that stays, then sees none of them.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use azall_bindings::Failure;
 use pyo3::IntoPyObjectExt as _;
@@ -17,9 +19,9 @@ use serde::ser::{self, Serialize, Serializer};
 
 use crate::error::raised;
 
-/// Lists of this name hold maps, each of which becomes a tuple of these fields, with `None` where it lacks one, and with tuples for
-/// lists in it.
-pub(crate) type Table = (String, Vec<String>);
+/// Lists of this name hold maps, and become what a function makes of an iterator over tuples of these fields: `None` where a map lacks
+/// one, and tuples for lists in it.
+pub(crate) type Table = (String, Vec<String>, Py<PyAny>);
 
 /// Data as Python's objects: dict, list, str, int, float, bool, None, bytes.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &(impl Serialize + ?Sized)) -> PyResult<Bound<'py, PyAny>> {
@@ -32,40 +34,70 @@ pub(crate) fn with_tables<'py>(
     value: &(impl Serialize + ?Sized),
     tables: &[Table],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut names = Names { py, known: HashMap::new(), tables: Vec::new(), last_row: Vec::new() };
-    for (name, columns) in tables {
-        let (name, columns) = (names.get(name), columns.iter().map(|column| names.get(column)).collect());
-        names.tables.push((name, columns));
+    let mut names = Names::new(py);
+    for (name, columns, make) in tables {
+        let fields = columns.iter().map(|column| names.get(column)).collect();
+        let (name, make) = (names.get(name), make.bind(py).clone());
+        names.tables.push((name, Rc::new(Rows { fields, make })));
     }
     value.serialize(Writer { py, names: &mut names, role: Role::Plain }).map_err(|error| error.0)
 }
 
-/// The fields of a table's rows.
-type Columns<'py> = Rc<[Bound<'py, PyString>]>;
+/// How a table's rows are made.
+struct Rows<'py> {
+    fields: Vec<Bound<'py, PyString>>,
+    make: Bound<'py, PyAny>,
+}
 
 /// The names of fields, each as one object.
 struct Names<'py> {
     py: Python<'py>,
-    known: HashMap<String, Bound<'py, PyString>>,
-    tables: Vec<(Bound<'py, PyString>, Columns<'py>)>,
-    /// The row of a table that was written last.
-    last_row: Vec<Bound<'py, PyAny>>,
+    known: Vec<Name<'py>>,
+    places: HashMap<String, usize>,
+    /// The place of the name that was asked for last.
+    last: usize,
+    tables: Vec<(Bound<'py, PyString>, Rc<Rows<'py>>)>,
+    /// The fields of the table that is being written, row by row; those that are not there are none.
+    cells: Vec<Option<Py<PyAny>>>,
+}
+
+struct Name<'py> {
+    text: Box<str>,
+    object: Bound<'py, PyString>,
+    /// The place of the name that came after it last time, as it mostly does again.
+    next: usize,
 }
 
 impl<'py> Names<'py> {
+    fn new(py: Python<'py>) -> Self {
+        Self { py, known: Vec::new(), places: HashMap::new(), last: 0, tables: Vec::new(), cells: Vec::new() }
+    }
+
     fn get(&mut self, name: &str) -> Bound<'py, PyString> {
-        if let Some(known) = self.known.get(name) {
-            return known.clone();
+        let guess = self.known.get(self.last).map_or(0, |last| last.next);
+        let is_it = self.known.get(guess).is_some_and(|known| *known.text == *name);
+        let place = if is_it { guess } else { self.place(name) };
+        if let Some(last) = self.known.get_mut(self.last) {
+            last.next = place;
         }
-        let new = PyString::new(self.py, name);
-        self.known.insert(name.to_owned(), new.clone());
-        new
+        self.last = place;
+        self.known.get(place).map_or_else(|| PyString::new(self.py, name), |known| known.object.clone())
+    }
+
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        let place = self.known.len();
+        self.known.push(Name { text: name.into(), object: PyString::new(self.py, name), next: 0 });
+        self.places.insert(name.to_owned(), place);
+        place
     }
 
     /// What the value of a field is.
     fn role(&self, name: &Bound<'py, PyAny>) -> Role<'py> {
         let table = self.tables.iter().find(|(table, _)| table.is(name));
-        table.map_or(Role::Plain, |(_, columns)| Role::Table(Rc::clone(columns)))
+        table.map_or(Role::Plain, |(_, rows)| Role::Table(Rc::clone(rows)))
     }
 }
 
@@ -76,11 +108,11 @@ enum Role<'py> {
     /// The name of a field.
     Name,
     /// A list of rows.
-    Table(Columns<'py>),
-    /// A map of which these fields are wanted.
-    Row(Columns<'py>),
-    /// A value of a row, with the one above it. Where both are the same text, they are one object: a day, a sender.
-    Cell(Option<Bound<'py, PyAny>>),
+    Table(Rc<Rows<'py>>),
+    /// One of them.
+    Row(Rc<Rows<'py>>),
+    /// A value of a row, with the place of the one above it. Where both are the same text, they are one object: a day, a sender.
+    Cell(Option<usize>),
 }
 
 /// What went wrong on the way.
@@ -170,7 +202,10 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
     fn serialize_str(self, text: &str) -> Written<'py> {
         Ok(match self.role {
             Role::Name => self.names.get(text).into_any(),
-            Role::Cell(Some(above)) if is_text(&above, text) => above,
+            Role::Cell(Some(above)) => match self.names.cells.get(above) {
+                Some(Some(above)) if is_text(above.bind(self.py), text) => above.bind(self.py).clone(),
+                _ => PyString::new(self.py, text).into_any(),
+            },
             _ => PyString::new(self.py, text).into_any(),
         })
     }
@@ -239,8 +274,10 @@ impl<'a, 'py> Serializer for Writer<'a, 'py> {
 
     fn serialize_map(self, _: Option<usize>) -> Result<Fields<'a, 'py>, Failed> {
         let made = match &self.role {
-            Role::Row(columns) => {
-                Made::Row(Rc::clone(columns), vec![self.py.None().into_bound(self.py); columns.len()])
+            Role::Row(rows) => {
+                let start = self.names.cells.len();
+                self.names.cells.resize_with(start + rows.fields.len(), || None);
+                Made::Row(Rc::clone(rows), start)
             }
             _ => Made::Dict(PyDict::new(self.py)),
         };
@@ -281,18 +318,25 @@ struct Items<'a, 'py> {
 impl<'py> Items<'_, 'py> {
     fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
         let role = match &self.writer.role {
-            Role::Table(columns) => Role::Row(Rc::clone(columns)),
+            Role::Table(rows) => Role::Row(Rc::clone(rows)),
             Role::Cell(_) => Role::Cell(None),
             _ => Role::Plain,
         };
-        self.made.push(value.serialize(self.writer.part(role))?);
+        let made = value.serialize(self.writer.part(role))?;
+        if !matches!(self.writer.role, Role::Table(_)) {
+            self.made.push(made);
+        }
         Ok(())
     }
 
     fn finish(self) -> Written<'py> {
-        let Writer { py, role, .. } = self.writer;
+        let Writer { py, role, names } = self.writer;
         let made = match role {
             Role::Cell(_) => PyTuple::new(py, self.made)?.into_any(),
+            Role::Table(rows) => {
+                let cells = Mutex::new(std::mem::take(&mut names.cells).into_iter());
+                rows.make.call1((Tuples { cells, width: rows.fields.len() },))?
+            }
             _ => PyList::new(py, self.made)?.into_any(),
         };
         Writer::tagged(py, self.variant.as_ref(), made)
@@ -310,7 +354,8 @@ struct Fields<'a, 'py> {
 /// What a map becomes.
 enum Made<'py> {
     Dict(Bound<'py, PyDict>),
-    Row(Columns<'py>, Vec<Bound<'py, PyAny>>),
+    /// Nothing of its own: its fields are among the cells of its table, from this one on.
+    Row(Rc<Rows<'py>>, usize),
 }
 
 impl<'py> Fields<'_, 'py> {
@@ -320,11 +365,14 @@ impl<'py> Fields<'_, 'py> {
                 let role = self.writer.names.role(&name);
                 dict.set_item(name, value.serialize(self.writer.part(role))?)?;
             }
-            Made::Row(columns, cells) => {
-                let column = columns.iter().position(|column| column.is(&name));
-                if let Some(cell) = column.and_then(|column| cells.get_mut(column)) {
-                    let above = column.and_then(|column| self.writer.names.last_row.get(column)).cloned();
-                    *cell = value.serialize(self.writer.part(Role::Cell(above)))?;
+            Made::Row(rows, start) => {
+                if let Some(field) = rows.fields.iter().position(|field| field.is(&name)) {
+                    let at = *start + field;
+                    let above = at.checked_sub(rows.fields.len());
+                    let made = value.serialize(self.writer.part(Role::Cell(above)))?;
+                    if let Some(cell) = self.writer.names.cells.get_mut(at) {
+                        *cell = Some(made.unbind());
+                    }
                 }
             }
         }
@@ -335,13 +383,33 @@ impl<'py> Fields<'_, 'py> {
         let py = self.writer.py;
         let made = match self.made {
             Made::Dict(dict) => dict.into_any(),
-            Made::Row(_, cells) => {
-                let row = PyTuple::new(py, &cells)?;
-                self.writer.names.last_row = cells;
-                row.into_any()
-            }
+            Made::Row(..) => py.None().into_bound(py),
         };
         Writer::tagged(py, self.variant.as_ref(), made)
+    }
+}
+
+/// The rows of a table, each as a tuple that is made when its turn comes.
+#[pyclass(frozen, module = "azall._core")]
+struct Tuples {
+    cells: Mutex<std::vec::IntoIter<Option<Py<PyAny>>>>,
+    width: usize,
+}
+
+#[pymethods]
+impl Tuples {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        // Held by nobody else while the interpreter's lock is held.
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() < self.width.max(1) {
+            return Ok(None);
+        }
+        let row = cells.by_ref().take(self.width).map(|cell| cell.unwrap_or_else(|| py.None()));
+        PyTuple::new(py, row).map(Some)
     }
 }
 

@@ -22,8 +22,11 @@ const HEAD_BYTES: u64 = 1024;
 /// How much it reads of a file whose headers go on beyond that.
 const LONG_HEAD_BYTES: u64 = 256 * 1024;
 
-/// How many files are asked for at once: a host reads one while the core looks at the other.
+/// How many files are asked for at once.
 const FILES_PER_READ: usize = 512;
+
+/// How many such reads of a folder are under way: a host does one while the core looks at what the other gave.
+const READS_AT_ONCE: usize = 2;
 
 /// Where a message lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -130,70 +133,100 @@ pub(super) async fn list(session: &Session, days: &[Day], folders: &[Folder]) ->
     let places = days.iter().flat_map(|day| folders.iter().map(move |folder| (*day, *folder)));
     let parts =
         session.cx.all(EFFECTS_IN_FLIGHT, places.map(|(day, folder)| list_folder(session, &seal, day, folder))).await;
-    let mut listing = Listing::default();
-    for part in parts {
-        let part = part?;
+    let mut folders = Vec::with_capacity(parts.len());
+    for folder in parts {
+        folders.push(folder?);
+    }
+    // Room for all at once: rows are large.
+    let count = folders.iter().flatten().map(|part| part.messages.len()).sum();
+    let mut listing = Listing { messages: Vec::with_capacity(count), ..Listing::default() };
+    for part in folders.into_iter().flatten() {
         listing.messages.extend(part.messages);
         listing.damaged.extend(part.damaged);
     }
     Ok(listing)
 }
 
-async fn list_folder(session: &Session, seal: &VerdictSeal, day: Day, folder: Folder) -> Result<Listing, Error> {
-    let place = session.home.folder(day, folder);
+/// Lists a folder, in parts.
+async fn list_folder(session: &Session, seal: &VerdictSeal, day: Day, folder: Folder) -> Result<Vec<Listing>, Error> {
     let Names { ids, damaged } = names(session, day, folder).await?;
-    let mut listing = Listing { messages: Vec::with_capacity(ids.len()), damaged };
-    for chunk in ids.chunks(FILES_PER_READ) {
-        let files: Vec<String> = chunk.iter().map(|id| format!("{id}.txt")).collect();
-        let heads = session.cx.read_many(&place, files, HEAD_BYTES).await?;
-        for (id, head) in chunk.iter().zip(heads) {
-            let location = Location { day, folder, id: id.clone() };
-            match row(session, seal, location.clone(), head).await {
-                Ok(Some(row)) => listing.messages.push(row),
-                // Moved or removed since the folder was listed.
-                Ok(None) => {}
-                Err(reason) => {
-                    listing.damaged.push(Damaged { path: session.shown(&location.place(&session.home)), reason });
-                }
+    let reads = ids.chunks(FILES_PER_READ).map(|ids| list_files(session, seal, day, folder, ids));
+    let mut parts = vec![Listing { damaged, ..Listing::default() }];
+    for part in session.cx.all(READS_AT_ONCE, reads).await {
+        parts.push(part?);
+    }
+    Ok(parts)
+}
+
+async fn list_files(
+    session: &Session,
+    seal: &VerdictSeal,
+    day: Day,
+    folder: Folder,
+    ids: &[MessageId],
+) -> Result<Listing, Error> {
+    let place = session.home.folder(day, folder);
+    let mut listing = Listing { messages: Vec::with_capacity(ids.len()), damaged: Vec::new() };
+    let files = ids.iter().map(|id| [id.as_str(), ".txt"].concat()).collect();
+    let heads = session.cx.read_many(&place, files, HEAD_BYTES).await?;
+    for (id, head) in ids.iter().zip(heads) {
+        let location = Location { day, folder, id: id.clone() };
+        match whole_head(session, &location, head).await.and_then(|head| row(session, seal, location, head)) {
+            Ok(row) => listing.messages.push(row),
+            // Moved or removed since the folder was listed.
+            Err(NoRow::Gone) => {}
+            Err(NoRow::Damaged(reason)) => {
+                let path = session.shown(&session.home.message(day, folder, id));
+                listing.damaged.push(Damaged { path, reason });
             }
         }
     }
     Ok(listing)
 }
 
-/// A row from the first bytes of a file, or why it is none.
-async fn row(
+/// Why a file gives no row.
+enum NoRow {
+    /// It is there no more.
+    Gone,
+    /// It is no message.
+    Damaged(String),
+}
+
+/// The first bytes of a file, as far as its headers go.
+async fn whole_head(
     session: &Session,
-    seal: &VerdictSeal,
-    location: Location,
+    location: &Location,
     head: Result<FileHead, IoError>,
-) -> Result<Option<Row>, String> {
-    let mut head = match head {
-        Ok(head) => head,
-        Err(error) if error.kind == IoErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.to_string()),
-    };
-    if head.truncated && Head::parse(&head.bytes).body_at.is_none() {
-        let place = location.place(&session.home);
-        let folder = Place::new(place.root, place.path.parent());
-        let again = session.cx.read_many(&folder, vec![place.path.file_name().to_owned()], LONG_HEAD_BYTES);
-        if let Some(Ok(longer)) = again.await.map_err(|error| error.to_string())?.pop() {
-            head = longer;
-        }
+) -> Result<FileHead, NoRow> {
+    let head = head.map_err(|error| match error.kind {
+        IoErrorKind::NotFound => NoRow::Gone,
+        _ => NoRow::Damaged(error.to_string()),
+    })?;
+    if !head.truncated || Head::parse(&head.bytes).body_at.is_some() {
+        return Ok(head);
     }
-    let truncated = head.truncated;
-    let head = Head::parse(&head.bytes);
+    let folder = session.home.folder(location.day, location.folder);
+    let file = [location.id.as_str(), ".txt"].concat();
+    let again = session.cx.read_many(&folder, vec![file], LONG_HEAD_BYTES).await;
+    let longer = again.map_err(|error| NoRow::Damaged(error.to_string()))?.pop();
+    Ok(longer.and_then(Result::ok).unwrap_or(head))
+}
+
+/// A row from the first bytes of a file.
+fn row(session: &Session, seal: &VerdictSeal, location: Location, head: FileHead) -> Result<Row, NoRow> {
+    let FileHead { bytes, truncated } = head;
+    let head = Head::parse(&bytes);
     if let Some(damage) = head.damage(truncated) {
-        return Err(damage.to_string());
+        return Err(NoRow::Damaged(damage.to_string()));
     }
     let sealed = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
     let is_doubtful =
-        location.folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
-    let verdict = sealed.filter(|_| !is_doubtful).map(|sealed| sealed.verdict);
+        |folder: Folder| folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
+    let verdict = sealed.filter(|_| !is_doubtful(location.folder)).map(|sealed| sealed.verdict);
     let unread = head.is_new();
     let attachments = head.attachments.as_deref().map(attachment_names).unwrap_or_default();
     let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();
-    Ok(Some(Row {
+    Ok(Row {
         location,
         from: own(head.from),
         to: own(head.to),
@@ -202,7 +235,7 @@ async fn row(
         unread,
         attachments,
         verdict,
-    }))
+    })
 }
 
 /// The names in an `Attachments` header.

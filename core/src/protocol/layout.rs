@@ -56,13 +56,26 @@ impl RelPath {
     /// # Errors
     /// [`PathError`] when `part` is not one good file name.
     pub fn join(&self, part: &str) -> Result<Self, PathError> {
+        Self::check_name(part).map(|()| self.push(part))
+    }
+
+    /// Checks that `part` is one good file name, as every part of a path is.
+    ///
+    /// # Errors
+    /// [`PathError`] says why it is none.
+    pub fn check_name(part: &str) -> Result<(), PathError> {
+        // Nearly every name is as plain as this.
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if !part.is_empty() && part.len() <= 255 && !part.starts_with('.') && part.as_bytes().iter().all(is_plain) {
+            return Ok(());
+        }
         let why = match part {
             "" => "a part of it is empty",
             "." | ".." => "it must not contain . or ..",
             _ if part.len() > 255 => "a part of it is longer than 255 bytes",
             _ if part.contains(['/', '\\', ':']) => "a part of it holds a slash, a backslash or a colon",
             _ if part.chars().any(char::is_control) => "it holds a control character",
-            _ => return Ok(self.push(part)),
+            _ => return Ok(()),
         };
         Err(PathError { path: super::text::prefix(part, 80).to_owned(), why })
     }

@@ -494,9 +494,9 @@ impl<'a> ByteLine<'a> {
 }
 
 fn stripped(bytes: &[u8]) -> Cow<'_, str> {
-    match String::from_utf8_lossy(bytes) {
-        Cow::Borrowed(text) => Cow::Borrowed(text::strip(text)),
-        Cow::Owned(text) => Cow::Owned(text::strip(&text).to_owned()),
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text::strip(text)),
+        Err(_) => Cow::Owned(text::strip(&String::from_utf8_lossy(bytes)).to_owned()),
     }
 }
 

@@ -71,7 +71,7 @@ pub fn read_many(roots: &Roots, effect: &ReadMany) -> Result<Vec<Result<FileHead
 
 fn read_head(opened: BorrowedFd<'_>, name: &str, limit: u64) -> Result<FileHead, IoError> {
     // Refuses a name that is not one plain part of a path.
-    RelPath::default().join(name).map_err(|error| IoError::new(IoErrorKind::PermissionDenied, error.to_string()))?;
+    RelPath::check_name(name).map_err(|error| IoError::new(IoErrorKind::PermissionDenied, error.to_string()))?;
     let head = open_to_read(opened, name).and_then(|file| match limit {
         ..=HEAD => SCRATCH.with_borrow_mut(|scratch| read_once(&file, limit, scratch)),
         _ => read_long(file, limit),

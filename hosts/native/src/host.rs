@@ -5,10 +5,11 @@ use std::sync::Arc;
 use azall_core::engine::effect::{Answer, Effect, WriteAtomic};
 use azall_files::commit;
 use azall_files::roots::Roots;
+use azall_files::script::Script;
 
 use crate::http::{HttpClient, HttpOptions};
 use crate::interrupt::Interrupt;
-use crate::{facts, script};
+use crate::{facts, sandbox};
 
 /// Answers effects over the file system, the network and the processes of this machine. Making one reads nothing and
 /// starts nothing; clones share their connections.
@@ -42,7 +43,10 @@ impl Host {
         match effect {
             Effect::HostFacts(_) => Answer::HostFacts(Ok(facts::facts())),
             Effect::Http(effect) => Answer::Http(http.send(effect)),
-            Effect::RunScript(effect) => Answer::RunScript(script::run(roots, effect, interrupt)),
+            Effect::RunScript(effect) => {
+                let script = Script::start(roots, effect, &sandbox::program());
+                Answer::RunScript(script.and_then(|script| script.finish(|| interrupt.is_raised())))
+            }
             other => azall_files::host::answer(roots, other),
         }
     }

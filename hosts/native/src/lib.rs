@@ -9,6 +9,5 @@ pub mod host;
 pub mod http;
 pub mod interrupt;
 mod sandbox;
-pub mod script;
 mod server;
 mod up;

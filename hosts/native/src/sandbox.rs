@@ -4,13 +4,12 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The program, beside this one or, failing that, on the path.
-pub(crate) const PROGRAM: &str = "azall-sandbox";
+use azall_files::script::SANDBOX;
 
-/// A command that starts it.
-pub(crate) fn command() -> Command {
-    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(PROGRAM)).filter(|path| path.is_file());
-    Command::new(beside.unwrap_or_else(|| PathBuf::from(PROGRAM)))
+/// The program, beside this one or, failing that, on the path.
+pub(crate) fn program() -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name(SANDBOX)).filter(|path| path.is_file());
+    beside.unwrap_or_else(|| PathBuf::from(SANDBOX))
 }
 
 /// The words with the `--` that the command line has taken out where it was the first of them: the program takes none but options
@@ -22,14 +21,14 @@ fn divided(words: &[String]) -> impl Iterator<Item = &str> {
 
 /// Becomes the sandbox; returns only if that fails.
 pub(crate) fn run(words: &[String]) -> Result<u8, String> {
-    let error = command().args(divided(words)).exec();
+    let error = Command::new(program()).args(divided(words)).exec();
     Err(match error.kind() {
         std::io::ErrorKind::NotFound => {
             format!(
-                "there is no {PROGRAM} beside this program or on the path; install it (cargo install --path hosts/sandbox)"
+                "there is no {SANDBOX} beside this program or on the path; install it (cargo install --path hosts/sandbox)"
             )
         }
-        _ => format!("cannot start {PROGRAM}: {error}"),
+        _ => format!("cannot start {SANDBOX}: {error}"),
     })
 }
 

@@ -15,7 +15,6 @@ from typing import BinaryIO
 from . import _core
 from ._core import CommandLine, Config, Ending, Op
 from ._drive import Run, Step
-from ._effects import words
 from ._session import Session, absolute, variable
 from .errors import Error
 
@@ -37,6 +36,11 @@ def _write(text: str, to_stderr: bool = False) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def _words(error: OSError) -> str:
+    """What the system says, without its number and without a path."""
+    return os.strerror(error.errno) if error.errno is not None else str(error)
 
 
 def _leave(ending: Ending) -> int:
@@ -120,7 +124,7 @@ def _read_input(source: Step, manner: _Manner) -> tuple[str, bytes] | None:
             content = b"" if sys.stdin is None else _read_bounded(sys.stdin.buffer, limit)
     except OSError as error:
         shown = "standard input" if name == "-" else name
-        raise manner.failed(f"cannot read {shown}: {words(error)}") from None
+        raise manner.failed(f"cannot read {shown}: {_words(error)}") from None
     return name, content
 
 
@@ -141,7 +145,7 @@ def _run(line: CommandLine, manner: _Manner) -> int:
     try:
         session = Session(absolute(located), None)
     except OSError as error:
-        raise manner.failed(f"cannot use the config path {located}: {words(error)}") from None
+        raise manner.failed(f"cannot use the config path {located}: {_words(error)}") from None
     stop = _Stop()
     inputs = [_read_input(source, manner) for source in line.sources()]
     config = _open(session, stop)
@@ -164,7 +168,7 @@ def _finish(op: Op, step: Step, manner: _Manner) -> int:
         _core.write_archive(step["file"]["path"], step["file"]["bytes"])
     ending = _core.ending(op, manner.json, manner.color)
     if (error := _write(ending.text)) is not None:
-        _write(f"error: cannot print: {words(error)}\n", to_stderr=True)
+        _write(f"error: cannot print: {_words(error)}\n", to_stderr=True)
         return 1
     return ending.code
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from ._core import Op
-from ._drive import GIVEN_UP, Flag, Loop, OnEvent, Step
+from ._core import Flag, Op
+from ._drive import GIVEN_UP, Loop, OnEvent, Step
 from ._effects import Answer, Effect, answer_of
 from ._host import Host
 

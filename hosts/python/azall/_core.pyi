@@ -2,7 +2,7 @@
 what is asked of files.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
 __version__: str
@@ -30,6 +30,18 @@ class Config:
         """The same, knowing where the mailboxes folder is, as people know it, for messages."""
 
 @final
+class Flag:
+    """A wish that somebody has raised. Unlike an event of `threading`, a signal handler may raise it at any point."""
+
+    def __new__(cls) -> Flag: ...
+    def set(self) -> None:
+        """Raises it."""
+    def clear(self) -> None:
+        """Takes it back."""
+    def is_set(self) -> bool:
+        """Whether it is raised."""
+
+@final
 class Files:
     """A config's folder, its mailboxes, and what agents share beside them, as the native program reads and writes them: durable,
     atomic, never outside their root, never through a symbolic link in the place of a file. Threads may share it.
@@ -37,9 +49,9 @@ class Files:
 
     def __new__(cls, config: str, mailboxes: str) -> Files:
         """Both paths are absolute."""
-    def answer(self, effect: Mapping[str, Any]) -> dict[str, Any]:
-        """Does what an effect on files asks: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`. What is no effect, or has a
-        path that leaves its root, is an `ArgumentError`.
+    def answer(self, effect: Mapping[str, Any], stopping: Flag | None = None) -> dict[str, Any]:
+        """Does what an effect on files asks, or runs a script, until `stopping` is raised: `{"Ok": ...}` or
+        `{"Err": {"kind": ..., "message": ...}}`. What is no effect, or has a path that leaves its root, is an `ArgumentError`.
         """
     def resolve(self, place: Mapping[str, str]) -> str:
         """The path of `{"root": "config" | "mailboxes" | "shared", "path": ...}`."""
@@ -49,6 +61,11 @@ def write_archive(path: str, content: bytes) -> None:
     nightly backup wants it; a file of any other kind never is.
     """
 
+Table = tuple[str, Sequence[str], Callable[[Iterator[tuple[Any, ...]]], Any]]
+"""The name of a list of maps in a command's document, and what is to stand in its place: what a function makes of these fields of
+each. One that is not there is `None`, and lists in it are tuples.
+"""
+
 @final
 class Op:
     """A running command. Threads may share it: each call waits for the one before it."""
@@ -57,10 +74,8 @@ class Op:
     def open(file_name: str, config_shown: str, agent: str | None = None) -> Op:
         """Reads the config file of this name in the config's folder."""
     @staticmethod
-    def command(command: Mapping[str, Any], config: Config, tables: Sequence[tuple[str, Sequence[str]]] = ()) -> Op:
-        """Runs `{"command": NAME, "arguments": {...}}`. `tables` names lists of its document, whose maps are each to be given as a
-        tuple of the fields that are named with it: `None` where there is no such field, and tuples for lists.
-        """
+    def command(command: Mapping[str, Any], config: Config, tables: Sequence[Table] = ()) -> Op:
+        """Runs `{"command": NAME, "arguments": {...}}`."""
     def poll(self, unix_ms: int, offset_seconds: int = 0) -> dict[str, Any]:
         """Goes on as far as it can: `{"step": "effect" | "event" | "wait" | "opened" | "done", ...}`, or raises. Of an effect it
         tells the `id` and the `kind`.
@@ -69,8 +84,10 @@ class Op:
         """An effect that was asked for, with its fields, for a host that does it itself."""
     def resume(self, id: int, answer: Mapping[str, Any]) -> None:
         """Answers an effect that the host did itself: `{"Ok": ...}` or `{"Err": {"kind": ..., "message": ...}}`."""
-    def fulfil(self, files: Files, ids: Sequence[int]) -> None:
-        """Does effects on files, those that were asked for together at once, and resumes with their answers."""
+    def fulfil(self, files: Files, ids: Sequence[int]) -> bool:
+        """Has effects on files done, those that were asked for together at once, and resumes with the answers that there are. While
+        any are under way it waits for one at least, and tells so: poll again.
+        """
     def cancel(self) -> None:
         """Asks it to stop."""
     def take_config(self) -> Config:
@@ -117,7 +134,7 @@ class CommandLine:
         """The command, with what was read. Once."""
 
 def ending(op: Op, json: bool, color: bool) -> Ending:
-    """What a finished command prints."""
+    """What a finished command that a command line has started prints."""
 
 def failure_ending(message: str, exit_code: int, json: bool, color: bool) -> Ending:
     """What a failed command prints."""

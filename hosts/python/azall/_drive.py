@@ -13,7 +13,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ._core import Op
+from ._core import Flag, Op
 from ._effects import Answer, Effect, EffectError
 from ._host import FILES, SLOW, Host
 
@@ -38,25 +38,6 @@ def now() -> tuple[int, int]:
     """Unix milliseconds, and the seconds that local time is ahead of UTC."""
     moment = time.time()
     return int(moment * 1000), time.localtime(moment).tm_gmtoff
-
-
-class Flag:
-    """A wish that somebody has raised. Unlike an event of `threading`, a signal handler may raise it at any point."""
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def set(self) -> None:
-        """Raises it."""
-        self._is_set = True
-
-    def clear(self) -> None:
-        """Takes it back."""
-        self._is_set = False
-
-    def is_set(self) -> bool:
-        """Whether it is raised."""
-        return self._is_set
 
 
 class Loop:
@@ -123,9 +104,8 @@ class Loop:
                 self.done = step
                 return
             self._until = step["until"]
-            if not on_files:
+            if not self._op.fulfil(self._host.files, on_files):
                 return
-            self._op.fulfil(self._host.files, on_files)
 
     def _seconds(self) -> float:
         """How long to wait until the next turn, at most."""

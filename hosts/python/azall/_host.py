@@ -1,12 +1,11 @@
-"""The host: what answers effects. Those on files are done by the extension, as the native program does them."""
+"""The host: what answers effects. Those on files, and scripts, are done by the extension, as the native program does them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
-from ._core import FILE_EFFECT_KINDS, Files
+from ._core import FILE_EFFECT_KINDS, Files, Flag
 from ._effects import Answer, Effect, EffectError, answer_of
 
 FILES = frozenset(FILE_EFFECT_KINDS)
@@ -57,31 +56,25 @@ def _machine_id() -> list[str]:
 class Host:
     """The files of a mailbox, the network and the processes of this machine."""
 
-    def __init__(self, files: Files, send: Send, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        """`send` answers `Http`."""
+    known = FILES | SLOW | {"HostFacts"}
+    """The kinds of effects that it can do."""
+
+    def __init__(self, files: Files, send: Send, stopping: Flag | None = None) -> None:
+        """`send` answers `Http`; scripts end when `stopping` is raised."""
         self.files = files
-        self._is_stopping = is_stopping
-        self._handlers: dict[str, Callable[[Effect], Any]] = {
-            "HostFacts": lambda _: facts(),
-            "Http": send,
-            "RunScript": self._run_script,
-        }
-
-    @property
-    def known(self) -> frozenset[str]:
-        """The kinds of effects that this host can do."""
-        return FILES | self._handlers.keys()
-
-    def _run_script(self, effect: Effect) -> dict[str, object]:
-        from . import _script
-
-        return _script.run(self.files, effect, self._is_stopping)
+        self._send = send
+        self._stopping = stopping
 
     def answer(self, effect: Effect) -> Answer:
-        """Does what an effect that is not on files asks, on this thread, and answers when it is done."""
+        """Does what an effect asks, on this thread, and answers when it is done."""
         try:
-            if (handler := self._handlers.get(effect["kind"])) is None:
+            kind = effect["kind"]
+            if kind not in self.known:
                 raise EffectError("unsupported", "this host does not know the effect")
-            return {"Ok": handler(effect)}
+            if kind == "HostFacts":
+                return {"Ok": facts()}
+            if kind == "Http":
+                return {"Ok": self._send(effect)}
+            return self.files.answer(effect, self._stopping)
         except Exception as error:
             return answer_of(error)

@@ -6,7 +6,7 @@ import datetime
 import io
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -24,8 +24,8 @@ Addresses = str | Iterable[str]
 Day = str | datetime.date
 """A day: `YYYY-MM-DD` or a date."""
 
-Tables = tuple[tuple[str, tuple[str, ...]], ...]
-"""Which lists of a document are wanted as tuples rather than dicts, each with the fields that these hold."""
+Tables = tuple[tuple[str, tuple[str, ...], Callable[[Iterator[tuple[Any, ...]]], Any]], ...]
+"""Lists of a document whose maps are to become something else than dicts: of which of their fields, and by what."""
 
 MOST_BYTES = 64 << 20
 """The largest file that is read to be attached: more than any message may carry."""
@@ -109,7 +109,7 @@ def id_of(message: str | models.Message | models.Summary | models.Match) -> str:
 def inbox(date: Day | None, every_day: bool, offline: bool, unread: bool, watch: bool = False) -> Request[models.Inbox]:
     """`inbox`."""
     arguments = {"date": _day(date), "all": every_day, "offline": offline, "unread": unread, "watch": watch}
-    tables = (("messages", models.SUMMARY_COLUMNS),)
+    tables = (("messages", models.SUMMARY_FIELDS, models.summaries),)
     return Request({"command": "inbox", "arguments": arguments}, models.Inbox.of, tables)
 
 

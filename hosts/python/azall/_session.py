@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._core import CommandLine, Config, Files, Op
-from ._drive import Flag, OnEvent, Run, Step
+from ._core import CommandLine, Config, Files, Flag, Op
+from ._drive import OnEvent, Run, Step
 from ._effects import Effect
 from ._host import Host
 from .errors import ConfigError
@@ -89,9 +88,9 @@ class Session:
         mailboxes = self.mailboxes(config)
         return self._files.setdefault(mailboxes, Files(self.folder, mailboxes))
 
-    def host(self, config: Config, is_stopping: Callable[[], bool] = lambda: False) -> Host:
+    def host(self, config: Config, stopping: Flag | None = None) -> Host:
         """The host for commands over this config."""
-        return Host(self.files(config), self._send, is_stopping)
+        return Host(self.files(config), self._send, stopping)
 
     def shown(self, config: Config) -> Config:
         """The config, with its folder as people know it."""
@@ -111,7 +110,7 @@ class Session:
     def start(self, op: Op, config: Config, on_event: OnEvent) -> Run:
         """A run of an operation over this config."""
         stopping = Flag()
-        return Run(op, self.host(config, stopping.is_set), on_event, stopping)
+        return Run(op, self.host(config, stopping), on_event, stopping)
 
     def command(self, request: Request[Any]) -> Step:
         """Runs a command to its end. Ctrl-C asks it to stop and is raised once it has."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
-from ._drive import Flag
+from ._core import Flag
 from ._journal import Journal, Record
 from ._requests import Files, attachments_of
 from .errors import Error, NotFoundError

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _requests as requests
 from . import models
 from ._aio_drive import AsyncRun
-from ._core import Config, Op, write_archive
-from ._drive import Flag, OnEvent, Step
+from ._core import Config, Flag, Op, write_archive
+from ._drive import OnEvent, Step
 from ._effects import Effect
 from ._requests import Addresses, Day, Files, Request
 from ._session import Account, Session, locate
@@ -95,7 +95,7 @@ class Mailbox(Account):
         config = await self._config()
         stopping = Flag()
         op = Op.command(request.command, config, request.tables)
-        return AsyncRun(op, self._session.host(config, stopping.is_set), self._send, on_event, stopping)
+        return AsyncRun(op, self._session.host(config, stopping), self._send, on_event, stopping)
 
     async def _run(self, request: Request[T]) -> T:
         return request.parse((await (await self._begin(request)).to_end())["outcome"])

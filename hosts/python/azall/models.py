@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, make_dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,35 +101,48 @@ class Summary:
     misaddressed: bool
     """None of my addresses is among the signed recipients: somebody passes on what was not for me."""
 
-    @classmethod
-    def of(cls, row: tuple[Any, ...]) -> Summary:
-        """From a row of the command's document, as a table of `SUMMARY_COLUMNS`."""
-        id_, day, folder, from_, to, subject, date, unread, attachments, verdict, peer, fingerprint, misaddressed = row
-        made = _UnfrozenSummary(
-            id_,
-            day,
-            _FOLDERS[folder],
-            from_,
-            to,
-            subject,
-            date,
-            unread,
-            attachments,
-            _VERDICTS[verdict],
-            _PEERS[peer],
-            fingerprint,
-            bool(misaddressed),
-        )
-        made.__class__ = Summary
-        return cast(Summary, made)
 
-
-SUMMARY_COLUMNS = tuple(item.name.rstrip("_") for item in fields(Summary))
+SUMMARY_FIELDS = tuple(item.name.rstrip("_") for item in fields(Summary))
 """The fields of a summary by their names in the document."""
 
-# A frozen class asks of each field that its `__init__` sets whether it may, which takes longer than all else about a listing of
-# thousands. One of the same slots that is not frozen is filled in a tenth of the time, and then becomes the frozen one.
-_UnfrozenSummary: Any = make_dataclass("_UnfrozenSummary", [item.name for item in fields(Summary)], slots=True)
+
+class _Unfrozen:
+    """A `Summary` on its way.
+
+    A frozen class asks of each field that is set whether it may be, which takes longer than all else about a listing of thousands.
+    One of the same slots that is not frozen is filled in a tenth of the time, and then becomes the frozen one.
+    """
+
+    __slots__ = tuple(item.name for item in fields(Summary))
+
+
+def summaries(rows: Iterator[tuple[Any, ...]]) -> tuple[Summary, ...]:
+    """The summaries of rows of `SUMMARY_FIELDS`."""
+    new, made = object.__new__, []
+    for row in rows:
+        summary: Any = new(_Unfrozen)
+        (
+            summary.id,
+            summary.day,
+            folder,
+            summary.from_,
+            summary.to,
+            summary.subject,
+            summary.date,
+            summary.unread,
+            summary.attachments,
+            verdict,
+            peer,
+            summary.fingerprint,
+            misaddressed,
+        ) = row
+        summary.folder = _FOLDERS[folder]
+        summary.verdict = _VERDICTS[verdict]
+        summary.peer = _PEERS[peer]
+        summary.misaddressed = misaddressed is True
+        summary.__class__ = Summary
+        made.append(summary)
+    return tuple(made)
 
 
 def _head(data: Data) -> Data:
@@ -297,11 +310,11 @@ class Inbox:
 
     @classmethod
     def of(cls, data: Data) -> Inbox:
-        """From the command's document, in which the messages are a table."""
+        """From the command's document, in which the messages are summaries already."""
         return cls(
             data["agent"],
             data["date"],
-            tuple(map(Summary.of, data["messages"])),
+            data["messages"],
             Damaged.all_of(data["damaged"]),
             data["unread"],
             data["unchecked"],

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from . import protocol
-from ._drive import Flag
+from ._core import Flag
 from ._journal import Journal, alone
 from ._work import Handler, Manner, Work
 from .errors import NotFoundError

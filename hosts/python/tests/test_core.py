@@ -246,7 +246,7 @@ def test_signed_messages_prove_their_headers() -> None:
     assert azall.protocol.verify_text(documented, known=known).verdict is azall.Verdict.VALID
 
 
-def test_rows_are_tuples_of_the_fields_that_are_asked_for(mailbox: azall.Mailbox) -> None:
+def test_rows_are_made_of_the_fields_that_are_asked_for(mailbox: azall.Mailbox) -> None:
     for name, text in (("b", "two"), ("a", "three")):
         mailbox.note(name, text)
 
@@ -256,11 +256,13 @@ def test_rows_are_tuples_of_the_fields_that_are_asked_for(mailbox: azall.Mailbox
 
     plain = notes(())
     assert [(note["name"], note["size"]) for note in plain["notes"]] == [("a", 5), ("b", 3)]
-    asked = notes((("notes", ("size", "no such", "name")), ("date", ("x",)), ("none", ())))
+    asked = notes((("notes", ("size", "no such", "name"), list), ("date", ("x",), print), ("none", (), print)))
     assert asked["notes"] == [(5, None, "a"), (3, None, "b")]
     assert {name: value for name, value in asked.items() if name != "notes"} == {
         name: value for name, value in plain.items() if name != "notes"
     }
-    assert notes((("notes", ()),))["notes"] == [(), ()]
+    assert notes((("notes", (), list),))["notes"] == []
+    with pytest.raises(ZeroDivisionError):
+        notes((("notes", ("size",), lambda rows: next(rows)[0] / 0),))
     with pytest.raises(TypeError):
-        notes((("notes", (7,)),))
+        notes((("notes", (7,), print),))

@@ -276,7 +276,7 @@ def test_facts_are_those_that_the_reference_hashes(host: Host) -> None:
 
 def script(host: Host, code: str, *arguments: str, timeout_ms: int = 10_000, limit: int = 1000) -> dict[str, Any]:
     host.files.answer(write("tool.py", code.encode()))
-    effect = {"kind": "RunScript", "script": place("tool.py"), "args": list(arguments)}
+    effect = {"kind": "RunScript", "script": place("tool.py"), "folder": place(""), "args": list(arguments)}
     return host.answer({**effect, "timeout_ms": timeout_ms, "output_limit": limit})
 
 
@@ -303,7 +303,20 @@ def test_scripts_end(host: Host) -> None:
 
 def test_scripts_that_are_none(host: Host, tmp_path: Path) -> None:
     (tmp_path / "data/mailboxes/link.py").symlink_to("/etc/passwd")
-    effect = {"kind": "RunScript", "args": [], "timeout_ms": 1000, "output_limit": 10}
+    effect = {"kind": "RunScript", "folder": place(""), "args": [], "timeout_ms": 1000, "output_limit": 10}
     assert kind(host.answer({**effect, "script": place("link.py")})) == "permission_denied"
     assert kind(host.answer({**effect, "script": place("missing.py")})) == "not_found"
     assert kind(script(host, "", "a\0b")) == "other"
+
+
+def test_the_wish_to_stop_ends_a_script(files: _core.Files) -> None:
+    files.answer(write("tool.py", b"import time\nprint('started', flush=True)\ntime.sleep(60)"))
+    effect = {"kind": "RunScript", "script": place("tool.py"), "folder": place(""), "args": []}
+    stopping = _core.Flag()
+    timer = threading.Timer(1.5, stopping.set)
+    timer.start()
+    ran = files.answer({**effect, "timeout_ms": 30_000, "output_limit": 100}, stopping)["Ok"]
+    timer.join()
+    assert (ran["code"], ran["timed_out"], ran["stdout"]) == (None, False, b"started\n")
+    stopping.clear()
+    assert not stopping.is_set()

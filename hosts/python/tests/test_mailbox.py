@@ -339,3 +339,20 @@ def test_a_private_key_is_never_shown(mailbox: azall.Mailbox, tmp_path: Path) ->
     with pytest.raises(azall.Error) as refused:
         azall.protocol.Identity.from_seed(bytes.fromhex(secret)[:31])
     assert secret[:20] not in str(refused.value)
+
+
+def test_a_long_inbox_is_listed_whole_and_in_order(tmp_path: Path) -> None:
+    with azall.Mailbox.open(tmp_path, agent="ada@localhost") as mailbox:
+        inbox = tmp_path / "data/mailboxes/ada@localhost" / time.strftime("%Y-%m-%d") / "inbox"
+        inbox.mkdir(parents=True)
+        names = [f"{number * 7919 % 100_003:06}" for number in range(1300)]
+        for name in names:
+            head = f"From: eve@localhost\nTo: ada@localhost\nSubject: of {name}\nDate: today\nMessage-ID: {name}\nStatus: new"
+            # Some with more headers than are read at once.
+            more = f"\nX-More: {'x' * 2000}" if name.endswith("7") else ""
+            (inbox / f"{name}.txt").write_text(f"{head}{more}\n\n---\ntext")
+        (inbox / f"{names[700]}.txt").write_text("no message")
+        listed = mailbox.inbox(offline=True)
+        assert [message.id for message in listed] == sorted({*names} - {names[700]})
+        assert all(message.subject == f"of {message.id}" for message in listed)
+        assert [damaged.path.rsplit("/", 1)[1] for damaged in listed.damaged] == [f"{names[700]}.txt"]

@@ -1,6 +1,6 @@
 //! Running a mailbox's scripts: Python as a process of this user, WebAssembly in the sandbox.
 
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,12 +12,13 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FileType;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 
-use crate::interrupt::Interrupt;
-use crate::sandbox;
-use azall_files::roots::Roots;
-use azall_files::system::{failed, failed_std};
+use crate::roots::Roots;
+use crate::system::{failed, failed_std};
 
-/// How often the script and the interrupt are looked at while no output comes.
+/// The program that runs WebAssembly. It holds a compiler and is therefore one of its own.
+pub const SANDBOX: &str = "azall-sandbox";
+
+/// How often the script and the wish to stop are looked at while no output comes.
 const TICK: Duration = Duration::from_millis(20);
 
 /// The bytes of one read, and what a pipe holds by default.
@@ -35,67 +36,39 @@ const PYTHON: &str = "python3";
 /// The sandbox ends a program at the time limit itself, and says why. It is ended from outside only if it does not.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Answers [`RunScript`]. A Python script runs in the folder of all mailboxes, with this process's environment but for
-/// variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only `SHARED_VARIABLES`. What runs is the leader of
-/// a process group, and all of the group ends with it: when it exits, at the time limit, or when `interrupt` is raised.
-///
-/// # Errors
-/// [`IoErrorKind::Unsupported`] without a `python3` or `azall-sandbox`, [`IoErrorKind::PermissionDenied`] for a script that is not a
-/// regular file, and the system's.
-pub fn run(roots: &Roots, effect: &RunScript, interrupt: &Interrupt) -> Result<ScriptResult, IoError> {
-    let path = roots.resolve(&effect.script)?;
-    let stat = rustix::fs::lstat(&path).map_err(failed)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(IoError::new(IoErrorKind::PermissionDenied, "not a regular file"));
-    }
-    let limit = Duration::from_millis(effect.timeout_ms);
-    let (mut command, runner, limit) = if effect.script.path.file_name().ends_with(".wasm") {
-        (in_sandbox(roots, effect, &path)?, sandbox::PROGRAM, limit.saturating_add(GRACE))
-    } else {
-        let mut command = Command::new(PYTHON);
-        command.arg(path);
-        (command, PYTHON, limit)
-    };
-    command.args(&effect.args).current_dir(roots.folder(Root::Mailboxes)).process_group(0);
-    hide_own_variables(&mut command);
-    Running::start(command, runner, effect.output_limit)?.finish(limit, interrupt)
-}
-
-/// The sandbox with a program in it, up to the program's arguments.
-fn in_sandbox(roots: &Roots, effect: &RunScript, module: &Path) -> Result<Command, IoError> {
-    let seconds = effect.timeout_ms.div_ceil(1000).max(1).to_string();
-    let mebibytes = effect.output_limit.div_ceil(1 << 20).max(1).to_string();
-    let mut command = sandbox::command();
-    command.arg("--folder").arg(roots.resolve(&effect.folder)?).arg("--module").arg(module);
-    command.args(["--time", &seconds, "--wall", &seconds, "--output", &mebibytes, "--"]);
-    Ok(command)
-}
-
-fn hide_own_variables(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let own = name.as_encoded_bytes();
-        let is_own = own.starts_with(b"AGENTAZALL_") || own.starts_with(b"AZALL_");
-        if is_own && !SHARED_VARIABLES.iter().any(|shared| name == *shared) {
-            command.env_remove(name);
-        }
-    }
-}
-
 /// A script that was started.
-struct Running {
+pub struct Script {
     child: Child,
     streams: [Stream; 2],
+    limit: Duration,
 }
 
-impl Running {
-    fn start(mut command: Command, runner: &str, output_limit: u64) -> Result<Self, IoError> {
-        let pipe = || -> io::Result<_> {
-            let (read, write) = io::pipe()?;
-            rustix::io::ioctl_fionbio(&read, true)?;
-            Ok((Stream::new(read, output_limit), write))
+impl Script {
+    /// Starts what [`RunScript`] asks for. A Python script runs in the folder of all mailboxes, with this process's environment but
+    /// for variables that begin with `AGENTAZALL_` or `AZALL_`; of these it gets only `SHARED_VARIABLES`. `sandbox` is the program
+    /// that runs WebAssembly, as a path or as a name on the path.
+    ///
+    /// # Errors
+    /// [`IoErrorKind::Unsupported`] without a `python3` or a sandbox, [`IoErrorKind::PermissionDenied`] for a script that is not a
+    /// regular file, and the system's.
+    pub fn start(roots: &Roots, effect: &RunScript, sandbox: &Path) -> Result<Self, IoError> {
+        let path = roots.resolve(&effect.script)?;
+        let stat = rustix::fs::lstat(&path).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(IoError::new(IoErrorKind::PermissionDenied, "not a regular file"));
+        }
+        let limit = Duration::from_millis(effect.timeout_ms);
+        let (mut command, runner, limit) = if effect.script.path.file_name().ends_with(".wasm") {
+            (in_sandbox(sandbox, roots, effect, &path)?, SANDBOX, limit.saturating_add(GRACE))
+        } else {
+            let mut command = Command::new(PYTHON);
+            command.arg(path);
+            (command, PYTHON, limit)
         };
-        let (stdout, out) = pipe().map_err(|error| failed_std(&error))?;
-        let (stderr, err) = pipe().map_err(|error| failed_std(&error))?;
+        command.args(&effect.args).current_dir(roots.folder(Root::Mailboxes)).process_group(0);
+        hide_own_variables(&mut command);
+        let (stdout, out) = pipe(effect.output_limit).map_err(|error| failed_std(&error))?;
+        let (stderr, err) = pipe(effect.output_limit).map_err(|error| failed_std(&error))?;
         let spawned = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         let child = spawned.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
@@ -103,18 +76,22 @@ impl Running {
             }
             _ => failed_std(&error),
         })?;
-        Ok(Self { child, streams: [stdout, stderr] })
+        Ok(Self { child, streams: [stdout, stderr], limit })
     }
 
-    /// Reads what the script writes until it ends or has to.
-    fn finish(mut self, limit: Duration, interrupt: &Interrupt) -> Result<ScriptResult, IoError> {
+    /// Reads what the script writes until it ends or has to. It is the leader of a process group, and all of the group ends with it:
+    /// when it exits, at the time limit, or when it is to stop.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn finish(mut self, is_stopping: impl Fn() -> bool) -> Result<ScriptResult, IoError> {
         let group = Pid::from_child(&self.child);
-        let deadline = Instant::now().checked_add(limit);
+        let deadline = Instant::now().checked_add(self.limit);
         let mut timed_out = false;
         while !has_exited(group) {
             let left = deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
             timed_out = left.is_zero();
-            if timed_out || interrupt.is_raised() {
+            if timed_out || is_stopping() {
                 break;
             }
             self.read_for(left.min(TICK));
@@ -144,6 +121,33 @@ impl Running {
             stream.read_once();
         }
     }
+}
+
+/// The sandbox with a program in it, up to the program's arguments.
+fn in_sandbox(sandbox: &Path, roots: &Roots, effect: &RunScript, module: &Path) -> Result<Command, IoError> {
+    let seconds = effect.timeout_ms.div_ceil(1000).max(1).to_string();
+    let mebibytes = effect.output_limit.div_ceil(1 << 20).max(1).to_string();
+    let mut command = Command::new(sandbox);
+    command.arg("--folder").arg(roots.resolve(&effect.folder)?).arg("--module").arg(module);
+    command.args(["--time", &seconds, "--wall", &seconds, "--output", &mebibytes, "--"]);
+    Ok(command)
+}
+
+fn hide_own_variables(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let own = name.as_encoded_bytes();
+        let is_own = own.starts_with(b"AGENTAZALL_") || own.starts_with(b"AZALL_");
+        if is_own && !SHARED_VARIABLES.iter().any(|shared| name == *shared) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// A pipe that a script writes to, and what is read of it.
+fn pipe(limit: u64) -> io::Result<(Stream, PipeWriter)> {
+    let (read, write) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    Ok((Stream::new(read, limit), write))
 }
 
 /// Whether the leader has exited; it stays to be waited for.

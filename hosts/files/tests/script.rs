@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 #![allow(clippy::type_complexity, missing_docs)]
 
-#[path = "../../files/tests/support/mod.rs"]
 mod support;
 
+use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use azall::interrupt::Interrupt;
-use azall::script::run;
-use azall_core::engine::effect::{IoErrorKind, RunScript, ScriptResult};
+use azall_core::engine::effect::{IoError, IoErrorKind, RunScript, ScriptResult};
+use azall_files::script::{SANDBOX, Script};
 use support::{World, place};
 
 /// A world with one script in it.
@@ -31,8 +31,12 @@ fn script(args: &[&str]) -> RunScript {
     }
 }
 
+fn start(world: &World, effect: &RunScript) -> Result<Script, IoError> {
+    Script::start(&world.roots, effect, Path::new(SANDBOX))
+}
+
 fn run_in(world: &World, effect: &RunScript) -> ScriptResult {
-    run(&world.roots, effect, &Interrupt::new().unwrap()).unwrap()
+    start(world, effect).unwrap().finish(|| false).unwrap()
 }
 
 /// Whether the process with the number in this file still runs.
@@ -88,18 +92,18 @@ fn a_script_that_exits_leaves_nobody_behind() {
 }
 
 #[test]
-fn the_interrupt_ends_a_script() {
+fn the_wish_to_stop_ends_a_script() {
     let world = world(GRANDCHILD);
-    let interrupt = Interrupt::new().unwrap();
-    let start = Instant::now();
+    let is_stopping = AtomicBool::new(false);
+    let before = Instant::now();
     let result = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(700));
-            interrupt.raise();
+            is_stopping.store(true, Ordering::SeqCst);
         });
-        run(&world.roots, &script(&["wait"]), &interrupt).unwrap()
+        start(&world, &script(&["wait"])).unwrap().finish(|| is_stopping.load(Ordering::SeqCst)).unwrap()
     });
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(before.elapsed() < Duration::from_secs(5));
     assert_eq!((result.code, result.timed_out), (None, false));
 }
 
@@ -140,6 +144,6 @@ fn only_a_regular_file_is_run() {
         ("agent/tools/missing.py", IoErrorKind::NotFound),
     ] {
         let effect = RunScript { script: place(below), ..script(&[]) };
-        assert_eq!(run(&world.roots, &effect, &Interrupt::new().unwrap()).unwrap_err().kind, kind, "{below}");
+        assert_eq!(start(&world, &effect).err().unwrap().kind, kind, "{below}");
     }
 }
