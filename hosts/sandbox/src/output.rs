@@ -39,7 +39,7 @@ impl Output {
     /// Writes what the program wrote to this process's own streams. A reader that has gone away has nothing to complain about.
     pub(crate) fn pass_on(&self) -> io::Result<()> {
         // The bound on files is the program's: what it printed may go to a file that is larger. Nothing of it runs any more.
-        let _ = rustix::process::setrlimit(Resource::Fsize, self.largest_file.clone());
+        let _ = rustix::process::setrlimit(Resource::Fsize, self.largest_file);
         let [out, err] = [&self.out, &self.err].map(MemoryOutputPipe::contents);
         let within = |bytes: &[u8]| bytes.len().min(self.most);
         let mut stdout = io::stdout();
