@@ -246,7 +246,8 @@ test('text that what is made of it would have no room for is refused', () => {
   assert.equal(attempt('signBody', () => node.signBody(identity, long)), undefined);
   assert.equal(attempt('newMessageId', () => node.newMessageId(long, long, long, long, long)), undefined);
   assert.equal(attempt('verify', () => node.verify(new Uint8Array(most + 1))), undefined);
-  assert.equal(attempt('formatMessage', () => node.formatMessage({ body: 'x'.repeat(most / 2), from: 'x'.repeat(most / 2 + 1) })), undefined);
+  const halves = { body: 'x'.repeat(most / 2), from: 'x'.repeat(most / 2 + 1) };
+  assert.equal(attempt('formatMessage', () => node.formatMessage(halves)), undefined);
   // The largest, of what becomes largest.
   assert.equal(JSON.parse(identity.toJson('\x01'.repeat(most))).created.length, most);
   assert.equal(node.signBody(identity, 'x'.repeat(most)).length > most, true);
