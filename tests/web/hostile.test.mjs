@@ -198,6 +198,35 @@ test('what is freed, or of another class, is refused', () => {
   assert.equal(attempt('new Op', () => new node.Op({ command: 'inbox' }, new node.Keyring())), undefined);
 });
 
+for (const [name, build] of [['node', node], ['web', web]]) {
+  test(`what is of no use any more says so itself: ${name}`, () => {
+    const gone = { name: 'AzallError', code: 'argument', exitCode: 2, message: /freed/ };
+    for (const instance of instances(build)) {
+      instance.free();
+      assert.throws(() => instance.free(), gone);
+      for (const method of methods(instance)) {
+        const what = `${instance.constructor.name}.${method}`;
+        const { get } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(instance), method);
+        assert.throws(() => (get ? instance[method] : instance[method]('a', 'b')), gone, what);
+      }
+    }
+    assert.throws(() => new build.Identity().fingerprint, gone);
+    const op = build.Op.open('config.json', 'config.json');
+    const { id } = op.poll({ unix_ms: 0, offset_seconds: 0 });
+    attempt('resume', () => op.resume(id, { get Ok() { return op.free(); } }));
+  });
+}
+
+test('keys that are none are not taken for no keys', () => {
+  for (const keys of [7, 'abcdef0123456789', [new Uint8Array(32)], { abc: new Uint8Array(32) }, { abcdef0123456789: 7 }]) {
+    for (const build of [node, web, slim]) {
+      assert.throws(() => build.verify(bytesOf('text'), keys), { name: 'AzallError', code: 'argument' });
+      assert.throws(() => build.verifyBody([], 'text', keys), { name: 'AzallError', code: 'argument', message: /^knownKeys: / });
+    }
+  }
+  assert.equal(node.verify(bytesOf('text'), null).verdict, 'unsigned');
+});
+
 test('large integers, long lists and deep data are bounded', () => {
   const at = (unix_ms) => attempt('poll', () => node.Op.open('config.json', 'c').poll({ unix_ms, offset_seconds: 0 }));
   assert.equal(at(0).step, 'effect');
@@ -208,4 +237,18 @@ test('large integers, long lists and deep data are bounded', () => {
   for (const from of [deep, twice, 'x'.repeat(2 ** 28 + 1), new Uint8Array(2 ** 28 + 1)]) {
     assert.equal(attempt('format', () => node.formatMessage({ from })), undefined);
   }
+});
+
+test('text that what is made of it would have no room for is refused', () => {
+  const [most, identity] = [2 ** 26, node.Identity.fromSeed(new Uint8Array(32).fill(3))];
+  // Three bytes each.
+  const long = '\u20ac'.repeat(most);
+  assert.equal(attempt('signBody', () => node.signBody(identity, long)), undefined);
+  assert.equal(attempt('newMessageId', () => node.newMessageId(long, long, long, long, long)), undefined);
+  assert.equal(attempt('verify', () => node.verify(new Uint8Array(most + 1))), undefined);
+  const halves = { body: 'x'.repeat(most / 2), from: 'x'.repeat(most / 2 + 1) };
+  assert.equal(attempt('formatMessage', () => node.formatMessage(halves)), undefined);
+  // The largest, of what becomes largest.
+  assert.equal(JSON.parse(identity.toJson('\x01'.repeat(most))).created.length, most);
+  assert.equal(node.signBody(identity, 'x'.repeat(most)).length > most, true);
 });

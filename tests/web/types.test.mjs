@@ -1,59 +1,19 @@
 // The declarations: a program compiles with them, and they leave out nothing that the core has.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 
-import { installed, packages, readAll, root, transcriptsFolder } from './builds.mjs';
+import { readAll, root, transcriptsFolder } from './builds.mjs';
+import { application, compile, declared } from './compiled.mjs';
 
 const read = (name) => fs.readFileSync(path.join(root, name), 'utf8');
-
-/** A folder with the packages beside it, as an application has them. */
-function application(context) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'azall-types-'));
-  context.after(() => fs.rmSync(folder, { recursive: true }));
-  fs.mkdirSync(path.join(folder, 'node_modules'));
-  for (const name of ['web', 'slim', 'node']) {
-    fs.symlinkSync(path.join(packages, `pkg-${name}`), path.join(folder, 'node_modules', `azall-wasm-${name}`));
-  }
-  fs.writeFileSync(path.join(folder, 'package.json'), '{"type": "module"}');
-  return folder;
-}
-
-/** Has the compiler look at a program in a folder. */
-function compile(folder, program) {
-  const options = {
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
-    noPropertyAccessFromIndexSignature: true,
-    noImplicitReturns: true,
-    noEmit: true,
-    skipLibCheck: false,
-    target: 'es2022',
-    lib: ['es2022', 'dom'],
-    module: 'nodenext',
-    typeRoots: [path.join(installed, '@types')],
-    types: ['node'],
-  };
-  fs.writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: [program] }));
-  const tsc = spawnSync(path.join(installed, '.bin/tsc'), ['--project', folder], { encoding: 'utf8' });
-  assert.equal(tsc.status, 0, tsc.stdout + tsc.stderr);
-}
 
 test('a program compiles with the types of each package', (context) => {
   const folder = application(context);
   fs.copyFileSync(path.join(root, 'tests/web/consumer.ts'), path.join(folder, 'consumer.ts'));
   compile(folder, 'consumer.ts');
 });
-
-/** What was recorded as a literal of a program: bytes are any bytes. */
-const literal = (recorded) => JSON.stringify(recorded).replace(/\{"\$bytes":"[^"]*"\}/g, 'new Uint8Array()');
-
-/** A declaration that compiles if what was recorded is of a type. */
-const declared = (name, type, recorded) => `export const ${name}: ${type} = ${literal(recorded)};`;
 
 test('commands, steps and answers that were recorded of the core are of the types', (context) => {
   const lines = ["import type { Answer, CommandOf, Step } from 'azall-wasm-node';"];

@@ -82,7 +82,7 @@ fn dispatch(args: &[&str]) -> Result<ExitCode> {
             python::Environment::ensure(&workspace)?;
             wasm::Toolchain::ensure()?;
             tools::Tools::ensure(&workspace)?;
-            node::chromium()?;
+            println!("Chromium: ready ({})", node::chromium()?.display());
             Ok(ExitCode::SUCCESS)
         }
         "run" => {

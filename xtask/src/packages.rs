@@ -65,6 +65,20 @@ const PACKAGES: [Package; 3] = [
     },
 ];
 
+/// What the glue throws where an object is of no use any more, or is used by itself: an error of its own.
+const GLUE_ERROR: &str = "throw new Error(getStringFromWasm0(arg0, arg1));";
+
+/// What it throws instead: what everything else throws.
+const OWN_ERROR: &str = "throw misused(getStringFromWasm0(arg0, arg1));";
+
+/// How that is made.
+const MISUSED: &str = "
+function misused(words) {
+    const message = words.startsWith('null pointer') ? 'the object was freed, or was not made by this module' : words;
+    return Object.assign(new Error(message), { name: 'AzallError', code: 'argument', exitCode: 2 });
+}
+";
+
 /// In Node the module is read from beside this file, at once.
 const NODE_ENTRY: &str = "\
 import { readFileSync } from 'node:fs';
@@ -116,7 +130,7 @@ impl Package {
             tools.optimizer_version,
             SHRINK.join(" "),
         );
-        Ok(words + &self.declarations(workspace)?)
+        Ok(words + &self.declarations(workspace)? + MISUSED)
     }
 
     /// The declarations, one after the other: together they are one module's.
@@ -139,8 +153,12 @@ impl Package {
         bindgen.args(["--target", "web", "--no-typescript", "--out-name", "azall", "--out-dir"]);
         bindgen.arg(folder).arg(compiled);
         report::require(&format!("glue of {}", self.name), &mut bindgen, MEND_TOOL)?;
+        let entry = folder.join("azall.js");
+        let glue = fs::read_to_string(&entry).map_err(Error::file("read", &entry))?;
+        let glue = glue.replace(GLUE_ERROR, OWN_ERROR) + MISUSED;
+        fs::write(&entry, glue).map_err(Error::file("write", &entry))?;
         if self.loads_itself {
-            let (glue, entry) = (folder.join("azall_glue.js"), folder.join("azall.js"));
+            let glue = folder.join("azall_glue.js");
             fs::rename(&entry, &glue).map_err(Error::file("rename", &entry))?;
             fs::write(&entry, NODE_ENTRY).map_err(Error::file("write", &entry))?;
         }

@@ -70,7 +70,16 @@ pub fn data(name: &str, value: &JsValue) -> Result<Value, Failure> {
 /// # Errors
 /// `argument` when it is none.
 pub fn now(value: &JsValue) -> Result<Now, Failure> {
-    data("now", value).and_then(|now| from_data(&now).map_err(named("now")))
+    made("now", value, from_data)
+}
+
+/// What is made of data, of nothing else.
+///
+/// # Errors
+/// `argument` when it has no form as data, and what making it fails with.
+pub fn made<T>(name: &str, value: &JsValue, make: impl FnOnce(&Value) -> Result<T, Failure>) -> Result<T, Failure> {
+    let made = data(name, value).map(|data| make(&data))?;
+    made.map_err(|failure| if failure.code == "argument" { named(name)(failure) } else { failure })
 }
 
 /// A list of text.
@@ -78,7 +87,15 @@ pub fn now(value: &JsValue) -> Result<Now, Failure> {
 /// # Errors
 /// `argument` when it is none.
 pub fn texts(name: &str, value: &JsValue) -> Result<Vec<String>, Failure> {
-    data(name, value).and_then(|list| from_data(&list).map_err(named(name)))
+    made(name, value, from_data)
+}
+
+/// A list of names with their values.
+///
+/// # Errors
+/// `argument` when it is none.
+pub fn pairs(name: &str, value: &JsValue) -> Result<Vec<(String, String)>, Failure> {
+    made(name, value, from_data)
 }
 
 /// What an instance of one of this module's classes stands for. The glue would throw an error of its own for any other value; so the

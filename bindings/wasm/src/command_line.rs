@@ -10,7 +10,7 @@ use azall_core::engine::event::Event;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::arguments::{count, data, flag, instance, optional_text, text, texts};
+use crate::arguments::{count, data, flag, instance, made, optional_text, text, texts};
 use crate::data::{object, to_js};
 use crate::failure::{Thrown, thrown};
 use crate::operation::{Config, Op};
@@ -178,7 +178,7 @@ pub fn event_line(
     color: &JsValue,
 ) -> Thrown<JsValue> {
     let shown = || {
-        let event = Event { level: from_data(&data("level", level)?)?, text: text("text", words)? };
+        let event = Event { level: made("level", level, from_data)?, text: text("text", words)? };
         match line_of(&event, flag("json", json)?, flag("verbose", verbose)?, flag("color", color)?) {
             Some((text, to_stderr)) => object([("text", text.into()), ("to_stderr", to_stderr.into())]),
             None => Ok(JsValue::NULL),

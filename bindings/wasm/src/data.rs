@@ -18,6 +18,10 @@ const MOST_VALUES: usize = 1 << 20;
 /// How many bytes, of text and of bytes, one value may hold.
 const MOST_BYTES: usize = 1 << 28;
 
+/// How many of them may be text, and how large a file may be: what a message may hold. Text is copied and quoted, and what comes of it
+/// must still have room in the module's memory, and in a string of JavaScript's.
+const MOST_TEXT: usize = 1 << 26;
+
 /// The largest integer that a number holds exactly, as all below it.
 const LARGEST_SAFE: i128 = (1 << 53) - 1;
 
@@ -45,7 +49,7 @@ extern "C" {
 /// # Errors
 /// `argument` when it, or something in it, has no form as data.
 pub fn from_js(value: &JsValue) -> Result<Value, Failure> {
-    Reader { values_left: MOST_VALUES, bytes_left: MOST_BYTES }.read(value, MOST_DEPTH)
+    Reader { values_left: MOST_VALUES, bytes_left: MOST_BYTES, text_left: MOST_TEXT }.read(value, MOST_DEPTH)
 }
 
 /// Text.
@@ -53,21 +57,22 @@ pub fn from_js(value: &JsValue) -> Result<Value, Failure> {
 /// # Errors
 /// `argument` when it is something else.
 pub fn text_from_js(value: &JsValue) -> Result<String, Failure> {
-    Reader { values_left: 1, bytes_left: MOST_BYTES }.text(value)
+    Reader { values_left: 1, bytes_left: MOST_TEXT, text_left: MOST_TEXT }.text(value)
 }
 
-/// Bytes.
+/// Bytes of a file, or of something as large.
 ///
 /// # Errors
 /// `argument` when it is something else.
 pub fn bytes_from_js(value: &JsValue) -> Result<Vec<u8>, Failure> {
-    Reader { values_left: 1, bytes_left: MOST_BYTES }.bytes(value)
+    Reader { values_left: 1, bytes_left: MOST_TEXT, text_left: 0 }.bytes(value)
 }
 
 /// Reads one value, within what is left.
 struct Reader {
     values_left: usize,
     bytes_left: usize,
+    text_left: usize,
 }
 
 impl Reader {
@@ -97,8 +102,13 @@ impl Reader {
     fn text(&mut self, value: &JsValue) -> Result<String, Failure> {
         let string = value.dyn_ref::<js_sys::JsString>().ok_or_else(|| Failure::argument("it is no text"))?;
         // As many bytes as there are code units at least, at most three times as many.
-        self.count_bytes(usize::try_from(string.length()).unwrap_or(usize::MAX))?;
-        Ok(String::from(string))
+        if usize::try_from(string.length()).unwrap_or(usize::MAX) > self.text_left {
+            return Err(too_large());
+        }
+        let text = String::from(string);
+        self.text_left = self.text_left.checked_sub(text.len()).ok_or_else(too_large)?;
+        self.count_bytes(text.len())?;
+        Ok(text)
     }
 
     /// Bytes are copied before they are looked at: a view of a class of its own may lie about its length.

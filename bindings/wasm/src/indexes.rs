@@ -4,7 +4,7 @@ use azall_bindings::protocol::indexes;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::arguments::{bytes, data};
+use crate::arguments::{bytes, made};
 use crate::failure::{Thrown, thrown};
 
 /// The index of a day.
@@ -13,7 +13,7 @@ use crate::failure::{Thrown, thrown};
 /// `argument` when a field is missing or of the wrong kind.
 #[wasm_bindgen(js_name = dayIndex)]
 pub fn day_index(day: &JsValue) -> Thrown<String> {
-    thrown(data("day", day).and_then(|day| indexes::day(&day)))
+    thrown(made("day", day, indexes::day))
 }
 
 /// The index of all memories.
@@ -22,7 +22,7 @@ pub fn day_index(day: &JsValue) -> Thrown<String> {
 /// As [`day_index`].
 #[wasm_bindgen(js_name = memoryIndex)]
 pub fn memory_index(memories: &JsValue) -> Thrown<String> {
-    thrown(data("memories", memories).and_then(|memories| indexes::memories(&memories)))
+    thrown(made("memories", memories, indexes::memories))
 }
 
 /// The description in a script's `.meta.json`; empty when there is none.

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::arguments::bytes;
 #[cfg(feature = "whole")]
-use crate::arguments::{data, text};
+use crate::arguments::{made, text};
 use crate::data::to_js;
 use crate::failure::{Thrown, thrown};
 
@@ -26,7 +26,7 @@ pub fn parse_message(file: &JsValue) -> Thrown<JsValue> {
 #[cfg(feature = "whole")]
 #[wasm_bindgen(js_name = formatMessage)]
 pub fn format_message(message: &JsValue) -> Thrown<String> {
-    thrown(data("message", message).and_then(|message| messages::format(&message)))
+    thrown(made("message", message, messages::format))
 }
 
 /// The id of a message that is new.

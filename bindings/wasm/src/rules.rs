@@ -4,7 +4,7 @@ use azall_bindings::protocol::rules;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::arguments::{data, text};
+use crate::arguments::{made, text};
 use crate::failure::{Thrown, thrown};
 
 /// Whether a filter lets a sender through.
@@ -13,6 +13,6 @@ use crate::failure::{Thrown, thrown};
 /// `argument`, `filter`.
 #[wasm_bindgen(js_name = filterAccepts)]
 pub fn filter_accepts(filter: &JsValue, sender: &JsValue) -> Thrown<bool> {
-    let accepts = || rules::accepts(&data("filter", filter)?, &text("sender", sender)?);
+    let accepts = || Ok(made("filter", filter, rules::filter)?.accepts(&text("sender", sender)?));
     thrown(accepts())
 }

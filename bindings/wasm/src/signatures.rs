@@ -1,21 +1,20 @@
 //! Signatures: verified, made.
 
 use azall_bindings::Failure;
-use azall_bindings::data::from_data;
 use azall_bindings::protocol::signatures;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::arguments::{bytes, made, pairs, text};
 #[cfg(feature = "whole")]
-use crate::arguments::instance;
-use crate::arguments::{bytes, data, text};
+use crate::arguments::{data, instance};
 use crate::data::to_js;
 use crate::failure::{Thrown, thrown};
 #[cfg(feature = "whole")]
 use crate::identity::Identity;
 
 fn keys(keys: &JsValue) -> Result<signatures::Keys, Failure> {
-    data("keys", keys).and_then(|keys| signatures::read_keys(&keys))
+    made("knownKeys", keys, signatures::read_keys)
 }
 
 /// Verifies a message file, with keys that a signature may name without bringing them.
@@ -35,7 +34,7 @@ pub fn verify(file: &JsValue, known_keys: &JsValue) -> Thrown<JsValue> {
 #[wasm_bindgen(js_name = verifyBody)]
 pub fn verify_body(headers: &JsValue, body: &JsValue, known_keys: &JsValue) -> Thrown<JsValue> {
     let verdict = || {
-        let headers: Vec<(String, String)> = from_data(&data("headers", headers)?)?;
+        let headers = pairs("headers", headers)?;
         to_js(&signatures::verify_body(&headers, &text("body", body)?, &keys(known_keys)?))
     };
     thrown(verdict())

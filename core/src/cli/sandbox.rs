@@ -14,7 +14,8 @@ use clap::Args;
   --output MIB          the most output on each stream [default: 8]
   --file MIB            the largest file that it may write [default: 64]
 
-There is no network: what is sent is queued, and a daemon outside delivers it.
+There is no network: what is sent is queued, and a daemon outside delivers it,
+by a config outside: the program can change the one in its folder.
 
 Examples:
   azall sandbox -- remember --text \"The API uses OAuth2\"

@@ -125,7 +125,7 @@ fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {
     let limit = source.limit();
     let (name, read) = match source {
         Source::File(path) | Source::Archive(path) => {
-            let opened = working_folder::absolute(&path).and_then(File::open);
+            let opened = working_folder::absolute(&path).and_then(open_file);
             let read = opened.and_then(|file| read_bounded(file, limit));
             (path, read)
         }
@@ -136,6 +136,12 @@ fn read_input(source: Source, manner: Manner) -> Result<Option<Input>, Exit> {
     let shown = if name == "-" { "standard input" } else { &name };
     let bytes = read.map_err(|error| manner.failed(&format!("cannot read {shown}: {}", words(&error))))?;
     Ok(Some(Input::new(name, bytes)))
+}
+
+fn open_file(path: PathBuf) -> io::Result<File> {
+    let file = File::open(path)?;
+    // Under WASI reading one fails with words that say nothing.
+    if file.metadata()?.is_dir() { Err(rustix::io::Errno::ISDIR.into()) } else { Ok(file) }
 }
 
 fn read_bounded(source: impl Read, limit: u64) -> io::Result<Vec<u8>> {

@@ -1,11 +1,15 @@
 //! Compiled code, kept between runs in a folder of the owner's alone: compiling takes longer than most commands.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{DirBuilder, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base16ct::HexDisplay;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, Module};
 
@@ -18,17 +22,16 @@ const LARGEST_MODULE: u64 = 64 << 20;
 pub(crate) fn module(engine: &Engine, path: &Path) -> Result<Module, Error> {
     let bytes = read(path)?;
     let wrong = |error: wasmtime::Error| Error::Module { module: path.to_owned(), why: format!("{error:#}") };
-    let Some(folder) = folder() else {
+    let Some(cache) = Cache::open()? else {
         return Module::new(engine, &bytes).map_err(wrong);
     };
-    prepare(&folder)?;
-    let kept = folder.join(name(engine, &bytes));
-    if let Some(module) = load(engine, &kept) {
+    let name = name(engine, &bytes);
+    if let Some(module) = cache.load(engine, &name) {
         return Ok(module);
     }
     let compiled = engine.precompile_module(&bytes).map_err(wrong)?;
-    keep(&kept, &compiled)?;
-    load(engine, &kept).map_or_else(|| Module::new(engine, &bytes).map_err(wrong), Ok)
+    cache.keep(&name, &compiled)?;
+    cache.load(engine, &name).map_or_else(|| Module::new(engine, &bytes).map_err(wrong), Ok)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
@@ -49,16 +52,6 @@ fn folder() -> Option<PathBuf> {
     Some(cache.join("sandbox"))
 }
 
-/// Makes the folder, and refuses one in which somebody else could put code.
-fn prepare(folder: &Path) -> Result<(), Error> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::file("make", folder))?;
-    let meta = fs::symlink_metadata(folder).map_err(Error::file("look at", folder))?;
-    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
-        return Err(Error::OpenCache(folder.to_owned()));
-    }
-    Ok(())
-}
-
 /// The file of a program's code: by the program, and by everything of the compiler that decides whether its code can be run.
 fn name(engine: &Engine, bytes: &[u8]) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
@@ -67,28 +60,59 @@ fn name(engine: &Engine, bytes: &[u8]) -> String {
     format!("{:016x}-{:x}.cwasm", compiler.finish(), HexDisplay(&Sha256::digest(bytes)))
 }
 
-/// Code from the cache; `None` where there is none that can be used.
-#[expect(unsafe_code, reason = "wasmtime takes compiled code on trust: see below why it can be trusted")]
-fn load(engine: &Engine, kept: &Path) -> Option<Module> {
-    let meta = fs::symlink_metadata(kept).ok()?;
-    let is_ours = meta.is_file() && meta.uid() == rustix::process::geteuid().as_raw() && meta.mode() & 0o022 == 0;
-    // SAFETY: the file was written, whole, by `keep` from what the same compiler made of the program that its name is the
-    // hash of; the folder and the file can be written by this user alone, who could run any code anyway. No program in
-    // the sandbox sees them.
-    is_ours.then(|| unsafe { Module::deserialize_file(engine, kept) })?.ok()
+/// The folder of compiled code, open: what is found there is of this very folder, whatever its path leads to meanwhile.
+struct Cache {
+    path: PathBuf,
+    folder: OwnedFd,
 }
 
-/// Writes code so that it is there whole or not at all.
-fn keep(kept: &Path, compiled: &[u8]) -> Result<(), Error> {
-    let temporary = kept.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .and_then(|mut file| file.write_all(compiled).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, kept));
-    written.map_err(|error| {
-        let _ = fs::remove_file(&temporary);
-        Error::file("write", kept)(error)
-    })
+impl Cache {
+    /// Makes and opens the folder, and refuses one in which somebody else could put code.
+    fn open() -> Result<Option<Self>, Error> {
+        let Some(path) = folder() else { return Ok(None) };
+        DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(Error::file("make", &path))?;
+        let opened = rustix::fs::open(&path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        let folder = match opened {
+            Err(Errno::LOOP | Errno::NOTDIR) => return Err(Error::OpenCache(path)),
+            opened => opened.map_err(|errno| Error::file("open", &path)(errno.into()))?,
+        };
+        let is_ours = rustix::fs::fstat(&folder).is_ok_and(|stat| is_ours(&stat));
+        if is_ours { Ok(Some(Self { path, folder })) } else { Err(Error::OpenCache(path)) }
+    }
+
+    /// Code from the cache; `None` where there is none that can be used.
+    #[expect(unsafe_code, reason = "wasmtime takes compiled code on trust: see below why it can be trusted")]
+    fn load(&self, engine: &Engine, name: &str) -> Option<Module> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let kept = rustix::fs::openat(&self.folder, name, flags, Mode::empty()).ok()?;
+        let stat = rustix::fs::fstat(&kept).ok()?;
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        // SAFETY: the file was written, whole, by `keep` from what the same compiler made of the program that its name is the
+        // hash of; the folder and the file can be written by this user alone, who could run any code anyway. No program in
+        // the sandbox sees them.
+        (is_file && is_ours(&stat)).then(|| unsafe { Module::deserialize_open_file(engine, File::from(kept)) })?.ok()
+    }
+
+    /// Writes code so that it is there whole or not at all.
+    fn keep(&self, name: &str, compiled: &[u8]) -> Result<(), Error> {
+        // A name of no process before: one that was ended in the middle may have had this one's number.
+        let temporary = format!("{name}.{:016x}.tmp", RandomState::new().hash_one(std::process::id()));
+        let write = || -> io::Result<()> {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(&self.folder, &temporary, flags, Mode::from_raw_mode(0o600))?;
+            let mut file = File::from(opened);
+            file.write_all(compiled)?;
+            file.sync_all()?;
+            Ok(rustix::fs::renameat(&self.folder, &temporary, &self.folder, name)?)
+        };
+        write().map_err(|error| {
+            let _ = rustix::fs::unlinkat(&self.folder, &temporary, AtFlags::empty());
+            Error::file("write", self.path.join(name))(error)
+        })
+    }
+}
+
+/// Whether nobody else can write to it.
+fn is_ours(stat: &Stat) -> bool {
+    stat.st_uid == rustix::process::geteuid().as_raw() && stat.st_mode & 0o022 == 0
 }

@@ -50,6 +50,12 @@ pub(crate) enum Error {
     /// It wrote too much.
     #[error("ended: it wrote more than {0} MiB to one output stream (--output)")]
     Output(u32),
+    /// It and the runtime used more memory.
+    #[error("ended: compiling and running it took more than {0} MiB of memory")]
+    Runtime(u64),
+    /// What it wrote could not be passed on.
+    #[error("cannot print: {0}")]
+    Print(io::Error),
     /// It trapped.
     #[error("ended: {0}")]
     Trap(String),
@@ -63,6 +69,6 @@ impl Error {
 
     /// Whether the sandbox ended the program, rather than failed to run it.
     pub(crate) const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Time(_) | Self::Wall(_) | Self::Memory(_) | Self::Output(_))
+        matches!(self, Self::Time(_) | Self::Wall(_) | Self::Memory(_) | Self::Output(_) | Self::Runtime(_))
     }
 }

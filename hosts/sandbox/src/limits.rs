@@ -6,6 +6,9 @@ use clap::Args;
 
 const MIB: u64 = 1 << 20;
 
+/// The most memory of the runtime itself, the compiler's above all. azall is compiled in a tenth of it.
+const RUNTIME_BYTES: u64 = 1 << 30;
+
 /// The bounds of one run. Whatever reaches one is ended with an error that names it.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -29,6 +32,11 @@ pub(crate) struct Limits {
 impl Limits {
     pub(crate) fn memory_bytes(self) -> usize {
         usize::try_from(u64::from(self.memory) * MIB).unwrap_or(usize::MAX)
+    }
+
+    /// What this process may use in all. Output is kept until the end, in a buffer that doubles, and copied to be printed.
+    pub(crate) fn process_bytes(self) -> u64 {
+        RUNTIME_BYTES + (u64::from(self.memory) + 6 * u64::from(self.output)) * MIB
     }
 
     pub(crate) fn output_bytes(self) -> usize {

@@ -5,7 +5,9 @@
 mod compiled;
 mod error;
 mod limits;
+mod output;
 mod program;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -33,7 +35,7 @@ struct Arguments {
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     folder: PathBuf,
     /// The folder in there that relative paths count from
-    #[arg(long, default_value = "/", value_name = "PATH")]
+    #[arg(long, default_value = "/", value_name = "PATH", value_parser = absolute)]
     cwd: String,
     /// A variable that the program sees, besides PWD; none of this process's own is passed on
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
@@ -46,6 +48,10 @@ struct Arguments {
     /// What the program is told: a command of azall, or a tool's arguments
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+fn absolute(path: &str) -> Result<String, String> {
+    if path.starts_with('/') { Ok(path.to_owned()) } else { Err("it must begin with /".to_owned()) }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -68,7 +74,9 @@ fn run(arguments: &Arguments) -> Result<u8, Error> {
         Some(module) => module.clone(),
         None => program::azall_module()?,
     };
-    let name = arguments.module.as_ref().map_or_else(|| "azall".into(), |module| module.to_string_lossy().into_owned());
+    // Where the program lies on this machine is not for it to know.
+    let name = arguments.module.as_ref().and_then(|module| module.file_name());
+    let name = name.map_or_else(|| "azall".to_owned(), |name| name.to_string_lossy().into_owned());
     let mut words = vec![name];
     for word in &arguments.command {
         words.push(word.to_str().ok_or_else(|| Error::NotUtf8(word.to_string_lossy().into_owned()))?.to_owned());

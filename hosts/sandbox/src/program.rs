@@ -1,12 +1,11 @@
 //! One run of a program.
 
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base16ct::HexDisplay;
 use rustix::fs::Mode;
@@ -14,18 +13,19 @@ use rustix::process::{Resource, Rlimit};
 use sha2::{Digest, Sha256};
 use wasmtime::{Config, Engine, Linker, ResourceLimiter, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
 use crate::compiled;
 use crate::error::Error;
 use crate::limits::Limits;
-
-/// How often a computing program is looked at.
-const TICK: Duration = Duration::from_millis(10);
+use crate::output::Output;
+use crate::watch::Watch;
 
 /// The most of a program's own stack.
 const STACK_BYTES: usize = 1 << 20;
+
+/// What a program is told that asks for a symbolic link: "operation not permitted".
+const ERRNO_PERM: i32 = 63;
 
 /// The most elements in tables: a program of ordinary size has one table of some thousands.
 const TABLE_ELEMENTS: usize = 1_000_000;
@@ -60,20 +60,35 @@ struct State {
 impl Program {
     /// Runs it to its end and gives its exit code. What it wrote is passed on in either case.
     pub(crate) fn run(self) -> Result<u8, Error> {
-        let setup = |error: wasmtime::Error| Error::Setup(format!("{error:#}"));
         let engine = Engine::new(&config()).map_err(setup)?;
-        let out = MemoryOutputPipe::new(self.limits.output_bytes());
-        let err = MemoryOutputPipe::new(self.limits.output_bytes());
+        let output = Output::new(self.limits.output_bytes());
         // Compiling counts: a program may be made to be compiled for ever.
-        self.watch(&engine, [out.clone(), err.clone()])?;
+        let watch = Watch::start(&engine, self.limits, output.clone())?;
         let module = compiled::module(&engine, &self.module)?;
+        // Opened before the program may have opened as many files as there can be.
+        let folder = File::open(&self.folder).map_err(Error::file("open", &self.folder))?;
         confine(self.limits)?;
 
+        let mut store = self.store(&engine, &output)?;
+        self.bound(&mut store, watch.clone());
+        let started = linker(&engine)?.instantiate(&mut store, &module);
+        let main =
+            started.and_then(|instance| Ok((instance.get_typed_func::<(), ()>(&mut store, "_start")?, instance)));
+        let ended = main.map(|(main, _)| main.call(&mut store, ()));
+        watch.end();
+        // The runtime lets no program sync a folder: it is done here, before the program's word that all is well gets out.
+        sync(&folder).map_err(Error::file("sync", &self.folder))?;
+        output.pass_on().map_err(Error::Print)?;
+        self.verdict(ended, &store, &output)
+    }
+
+    /// What the program sees of the world.
+    fn store(&self, engine: &Engine, output: &Output) -> Result<Store<State>, Error> {
         let mut wasi = WasiCtxBuilder::new();
         wasi.args(&self.words)
             .inherit_stdin()
-            .stdout(out.clone())
-            .stderr(err.clone())
+            .stdout(output.out())
+            .stderr(output.err())
             .allow_blocking_current_thread(true);
         let open = wasi.preopened_dir(&self.folder, "/", FsPerms::ReadWrite).map(|_| ());
         open.map_err(|error| Error::file("open", &self.folder)(io::Error::other(format!("{error:#}"))))?;
@@ -85,42 +100,48 @@ impl Program {
             .env("AZALL_MACHINE_FACTS", machine());
 
         let memory = MemoryLimit::new(self.limits.memory_bytes());
-        let mut store = Store::new(&engine, State { wasi: wasi.build_p1(), memory });
+        let mut store = Store::new(engine, State { wasi: wasi.build_p1(), memory });
         store.limiter(|state| &mut state.memory);
-        let mut linker: Linker<State> = Linker::new(&engine);
-        p1::add_to_linker_sync(&mut linker, |state| &mut state.wasi).map_err(setup)?;
-        self.bound(&mut store);
+        Ok(store)
+    }
 
-        let wrong = |error: wasmtime::Error| Error::Module { module: self.module.clone(), why: format!("{error:#}") };
-        let started = linker.instantiate(&mut store, &module);
-        let ended = started.and_then(|instance| {
-            let main = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-            main.call(&mut store, ())
-        });
-        // The runtime lets no program sync a folder: it is done here, before the program's word that all is well gets out.
-        sync(&self.folder)?;
-        let is_full = [&out, &err].iter().any(|pipe| pipe.contents().len() >= self.limits.output_bytes());
-        pass_on(&[out, err]);
-        let Err(error) = ended else { return Ok(0) };
-        if let Some(I32Exit(code)) = error.downcast_ref() {
-            return Ok(u8::try_from(code & 0xff).unwrap_or(1));
+    /// What came of a run: an error in the outer result is one of a program that could not be started.
+    fn verdict(
+        &self,
+        ended: wasmtime::Result<wasmtime::Result<()>>,
+        store: &Store<State>,
+        output: &Output,
+    ) -> Result<u8, Error> {
+        let could_start = ended.is_ok();
+        let ended = ended.flatten();
+        let code = match &ended {
+            Ok(()) => Some(0),
+            Err(error) => error.downcast_ref().map(|I32Exit(code)| u8::try_from(code & 0xff).unwrap_or(1)),
+        };
+        if output.is_exceeded() {
+            return Err(Error::Output(self.limits.output));
         }
+        if let Some(code) = code {
+            return Ok(code);
+        }
+        let Err(error) = ended else { return Ok(0) };
         Err(match error.downcast_ref::<Trap>() {
             _ if store.data().memory.was_reached => Error::Memory(self.limits.memory),
-            // A program that ignores that its writes fail goes on until its time is over.
-            _ if is_full || is_output_error(&error) => Error::Output(self.limits.output),
             Some(Trap::Interrupt) => Error::Time(self.limits.time),
             Some(trap) => Error::Trap(trap.to_string()),
-            None => wrong(error),
+            // Not where in the program it was: the names there are the program's own.
+            None if could_start => Error::Trap(error.root_cause().to_string()),
+            None => Error::Module { module: self.module.clone(), why: format!("{error:#}") },
         })
     }
 
     /// Ends the program when it has computed for too long.
-    fn bound(&self, store: &mut Store<State>) {
+    fn bound(&self, store: &mut Store<State>, watch: Watch) {
         // What the compiler took does not count.
         let before = computed();
         let compute = self.limits.compute_time();
         store.epoch_deadline_callback(move |_| {
+            watch.pass();
             if computed().saturating_sub(before) >= compute {
                 Ok(UpdateDeadline::Interrupt)
             } else {
@@ -129,38 +150,28 @@ impl Program {
         });
         store.set_epoch_deadline(1);
     }
+}
 
-    /// Lets the engine's time go on, and ends the process when it has taken too long in all.
-    fn watch(&self, engine: &Engine, output: [MemoryOutputPipe; 2]) -> Result<(), Error> {
-        let started = Instant::now();
-        let (wall, seconds) = (self.limits.wall_time(), self.limits.wall);
-        let engine = engine.clone();
-        let watcher = move || {
-            while started.elapsed() < wall {
-                thread::sleep(TICK);
-                engine.increment_epoch();
-            }
-            // It is compiled, or waits in a call of the runtime: nothing but the end of the process cuts these short.
-            pass_on(&output);
-            let error = Error::Wall(seconds);
-            let _ = writeln!(io::stderr(), "error: {error}");
-            std::process::exit(i32::from(crate::EXIT_REFUSED));
-        };
-        thread::Builder::new()
-            .name("limits".to_owned())
-            .spawn(watcher)
-            .map_err(|error| Error::Setup(error.to_string()))?;
-        Ok(())
-    }
+fn setup(error: wasmtime::Error) -> Error {
+    Error::Setup(format!("{error:#}"))
+}
+
+/// WASI preview 1, without what makes symbolic links: other programs, outside, would follow one to where this program cannot go.
+fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
+    let mut linker: Linker<State> = Linker::new(engine);
+    p1::add_to_linker_sync(&mut linker, |state| &mut state.wasi).map_err(setup)?;
+    linker.allow_shadowing(true);
+    let refuse = |_: i32, _: i32, _: i32, _: i32, _: i32| -> i32 { ERRNO_PERM };
+    linker.func_wrap("wasi_snapshot_preview1", "path_symlink", refuse).map_err(setup)?;
+    Ok(linker)
 }
 
 /// Makes durable what the program has written.
-fn sync(folder: &Path) -> Result<(), Error> {
-    let opened = File::open(folder).map_err(Error::file("open", folder))?;
+fn sync(folder: &File) -> io::Result<()> {
     #[cfg(target_os = "linux")]
-    rustix::fs::syncfs(&opened).map_err(|errno| Error::file("sync", folder)(errno.into()))?;
+    rustix::fs::syncfs(folder)?;
     #[cfg(not(target_os = "linux"))]
-    drop(opened);
+    let _ = folder;
     Ok(())
 }
 
@@ -187,18 +198,10 @@ fn confine(limits: Limits) -> Result<(), Error> {
     let setup = |error: io::Error| Error::Setup(error.to_string());
     // With a handler for it the signal only makes the write fail.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).map_err(setup)?;
-    let limit = Some(limits.file_bytes());
-    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: limit, maximum: limit }).map_err(|e| setup(e.into()))
-}
-
-/// Writes what the program wrote to this process's own streams. A reader that has gone away has nothing to complain about.
-fn pass_on([out, err]: &[MemoryOutputPipe; 2]) {
-    let _ = io::stdout().write_all(&out.contents()).and_then(|()| io::stdout().flush());
-    let _ = io::stderr().write_all(&err.contents());
-}
-
-fn is_output_error(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains("MemoryOutputPipe"))
+    // Only for as long as the program runs.
+    let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Fsize);
+    let current = Some(maximum.map_or(limits.file_bytes(), |most| most.min(limits.file_bytes())));
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current, maximum }).map_err(|e| setup(e.into()))
 }
 
 /// Refuses memory beyond the limit, and remembers it. A program may have several memories and tables: all of them count.

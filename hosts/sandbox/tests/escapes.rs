@@ -27,23 +27,26 @@ impl World {
 
     /// Runs a program, given as WebAssembly text, with some bounds.
     fn run(&self, program: &str, bounds: &[&str]) -> Output {
-        let module = self.path("program.wasm");
-        fs::write(&module, wat::parse_str(program).unwrap()).unwrap();
-        self.run_module(&module, bounds)
+        self.run_module(&self.module(program), bounds)
     }
 
     fn run_module(&self, module: &Path, bounds: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_azall-sandbox"))
-            .arg("--folder")
-            .arg(self.path("mailbox"))
-            .arg("--module")
-            .arg(module)
-            .args(bounds)
-            .env("AZALL_CACHE", self.path("cache"))
-            .env("SECRET", "in the environment")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+        self.command(module, bounds).output().unwrap()
+    }
+
+    /// The sandbox with a program, not started yet.
+    fn command(&self, module: &Path, bounds: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azall-sandbox"));
+        command.arg("--folder").arg(self.path("mailbox")).arg("--module").arg(module).args(bounds);
+        command.env("AZALL_CACHE", self.path("cache")).env("SECRET", "in the environment").stdin(Stdio::null());
+        command
+    }
+
+    /// A program, given as WebAssembly text, as a file.
+    fn module(&self, program: &str) -> std::path::PathBuf {
+        let module = self.path("program.wasm");
+        fs::write(&module, wat::parse_str(program).unwrap()).unwrap();
+        module
     }
 
     /// The names in the outer folder, without what the tests themselves put there.
@@ -100,6 +103,26 @@ fn no_path_leads_out() {
     }
     assert_eq!(world.outside(), ["mailbox", "secret.txt"]);
     assert_eq!(fs::read_to_string(world.path("secret.txt")).unwrap(), "secret");
+}
+
+#[test]
+fn no_program_makes_a_symbolic_link() {
+    let world = World::new();
+    // What runs outside later, over the same folder, might follow it.
+    for target in ["../secret.txt", ".."] {
+        let length = target.len();
+        let program = format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "path_symlink" (func $link (param i32 i32 i32 i32 i32) (result i32)))
+                (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1)
+                (data (i32.const 100) "{target}") (data (i32.const 200) "link")
+                (func (export "_start")
+                    (call $exit (call $link (i32.const 100) (i32.const {length}) (i32.const 3) (i32.const 200) (i32.const 4)))))"#
+        );
+        assert_eq!(world.run(&program, &[]).status.code(), Some(63));
+    }
+    assert!(fs::read_dir(world.path("mailbox")).unwrap().next().is_none());
 }
 
 #[test]
@@ -231,6 +254,89 @@ fn an_output_bomb_is_ended() {
     assert!(output.stdout.len() <= 1 << 20);
 }
 
+/// A program that writes 64 KiB so many times to a stream, whatever comes of it, and then does something else.
+fn writes(times: u32, stream: u32, then: &str) -> String {
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+            (memory (export "memory") 2)
+            (global $left (mut i32) (i32.const {times}))
+            (func (export "_start")
+                (i32.store (i32.const 0) (i32.const 16))
+                (i32.store (i32.const 4) (i32.const 65536))
+                (loop
+                    (drop (call $write (i32.const {stream}) (i32.const 0) (i32.const 1) (i32.const 8)))
+                    (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+                    (br_if 0 (global.get $left)))
+                {then}))"#
+    )
+}
+
+#[test]
+fn output_that_was_cut_is_told_of() {
+    let world = World::new();
+    // It does not look at what came of its writes, and ends well.
+    for stream in [1, 2] {
+        assert_eq!(world.run(&writes(17, stream, ""), &["--output", "1"]).status.code(), Some(3));
+        let output = world.run(&writes(16, stream, ""), &["--output", "1"]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(output.stdout.len() + output.stderr.len(), 1 << 20);
+    }
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_is_ended_too() {
+    let world = World::new();
+    let module = world.module(&writes(17, 1, "(loop (br 0))"));
+    let mut command = world.command(&module, &["--wall", "1", "--time", "3600"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn what_is_printed_into_a_large_file_arrives() {
+    let world = World::new();
+    let module = world.module(&writes(1, 1, ""));
+    fs::write(world.path("log"), vec![b'x'; 2 << 20]).unwrap();
+    let log = fs::OpenOptions::new().append(true).open(world.path("log")).unwrap();
+    assert!(world.command(&module, &["--file", "1"]).stdout(log).status().unwrap().success());
+    assert_eq!(fs::metadata(world.path("log")).unwrap().len(), (2 << 20) + 65536);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_passed_on_is_an_error() {
+    let world = World::new();
+    let module = world.module(&writes(1, 1, ""));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = world.command(&module, &[]).stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("error: cannot print: "), "{}", stderr(&output));
+}
+
+#[test]
+fn a_program_that_opens_all_files_that_there_can_be_hides_nothing() {
+    let world = World::new();
+    fs::write(world.path("mailbox/x"), "").unwrap();
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 100) "x")
+        (func (export "_start")
+            (loop (br_if 0 (i32.eqz (call $open (i32.const 3) (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 0)
+                (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 40)))))
+            (call $exit (i32.const 7))))"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$@\"", "sh"]);
+    let sandbox = world.command(&world.module(program), &[]);
+    command.arg(sandbox.get_program()).args(sandbox.get_args()).env("AZALL_CACHE", world.path("cache"));
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+}
+
 #[test]
 fn a_file_does_not_grow_beyond_its_bound() {
     let world = World::new();
@@ -255,6 +361,30 @@ fn a_file_does_not_grow_beyond_its_bound() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_takes_too_much_memory_to_compile_is_ended() {
+    let world = World::new();
+    let program = format!(
+        r#"(module (memory (export "memory") 1) (func (export "_start")) (func {}))"#,
+        "(call 0)".repeat(3_000_000)
+    );
+    let output = world.run(&program, &["--memory", "1", "--output", "1"]);
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "error: ended: compiling and running it took more than 1031 MiB of memory\n");
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
+    let world = World::new();
+    assert!(Command::new("mkfifo").arg(world.path("mailbox/pipe")).status().unwrap().success());
+    let output = world.run(&opens("pipe", false), &["--wall", "1"]);
+    // Opened to be written to, with nobody who reads, it waits.
+    assert_eq!(stderr(&output), "error: ended after 1 seconds (--wall)\n");
+    let output = world.run_module(&world.path("mailbox/pipe"), &["--wall", "1"]);
+    assert_eq!(stderr(&output), "error: ended after 1 seconds (--wall)\n");
+}
+
+#[test]
 fn a_trap_is_told() {
     let world = World::new();
     let output = world.run(r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#, &[]);
@@ -262,6 +392,35 @@ fn a_trap_is_told() {
     assert!(stderr(&output).contains("unreachable"), "{}", stderr(&output));
     let deep = r#"(module (memory (export "memory") 1) (func $f (call $f)) (func (export "_start") (call $f)))"#;
     assert!(stderr(&world.run(deep, &[])).contains("stack"));
+    // WASI knows no such exit code; the names of the program's functions are not printed.
+    let strange = r#"(module $name
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (func $own (export "_start") (call $exit (i32.const 200))))"#;
+    let told = stderr(&world.run(strange, &[]));
+    assert!(told.starts_with("error: ended: exit with invalid exit status") && told.lines().count() == 1, "{told}");
+}
+
+#[test]
+fn a_program_does_not_learn_where_it_lies() {
+    let world = World::new();
+    let program = r#"(module
+        (import "wasi_snapshot_preview1" "args_get" (func $get (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start")
+            (drop (call $get (i32.const 1024) (i32.const 4096)))
+            (i32.store (i32.const 16) (i32.const 4096))
+            (i32.store (i32.const 20) (i32.const 13))
+            (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
+    assert_eq!(world.run(program, &[]).stdout, b"program.wasm\0");
+}
+
+#[test]
+fn the_working_folder_is_named_from_the_top() {
+    let world = World::new();
+    let output = world.run(&opens("x", true), &["--cwd", "somewhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("must begin with /"), "{}", stderr(&output));
 }
 
 #[test]
@@ -286,8 +445,24 @@ fn a_cache_that_others_can_write_is_refused() {
     fs::write(&code, "garbage").unwrap();
     fs::set_permissions(&code, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(world.run(&program, &[]).status.success());
+    assert_eq!(fs::metadata(&code).unwrap().permissions().mode() & 0o777, 0o600);
+    // Nor is what is no whole file, or no file.
+    let whole = fs::read(&code).unwrap();
+    for length in [0, 1, 64, whole.len() / 2, whole.len() - 1] {
+        fs::write(&code, &whole[..length]).unwrap();
+        assert!(world.run(&program, &[]).status.success(), "{length}");
+        assert_eq!(fs::read(&code).unwrap(), whole, "{length}");
+    }
+    fs::rename(&code, world.path("cache/elsewhere")).unwrap();
+    symlink(world.path("cache/elsewhere"), &code).unwrap();
+    assert!(world.run(&program, &[]).status.success());
+    assert!(!fs::symlink_metadata(&code).unwrap().is_symlink());
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     let output = world.run(&program, &[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("may be written by others"), "{}", stderr(&output));
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::rename(&folder, world.path("cache/moved")).unwrap();
+    symlink(world.path("cache/moved"), &folder).unwrap();
+    assert!(stderr(&world.run(&program, &[])).contains("may be written by others"));
 }

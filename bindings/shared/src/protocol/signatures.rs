@@ -19,12 +19,16 @@ use crate::protocol::keys::key_bytes;
 /// Keys that a signature may name without bringing them: fingerprints to public keys.
 pub type Keys = BTreeMap<Fingerprint, [u8; 32]>;
 
-/// Reads [`Keys`] from a map of fingerprints to 32 bytes or their base64.
+/// Reads [`Keys`] from a map of fingerprints to 32 bytes or their base64; none is no keys.
 ///
 /// # Errors
-/// `argument` when one of them is not what it must be.
+/// `argument` when it is no map, or one of them is not what it must be.
 pub fn read_keys(data: &Value) -> Result<Keys, Failure> {
-    let Value::Map(entries) = data else { return Ok(Keys::new()) };
+    let entries = match data {
+        Value::Null => return Ok(Keys::new()),
+        Value::Map(entries) => entries,
+        _ => return Err(Failure::argument("known keys are a map of fingerprints to public keys")),
+    };
     let entry = |(fingerprint, key): &(Value, Value)| Ok((from_data(fingerprint)?, key_bytes(key)?));
     entries.iter().map(entry).collect()
 }
