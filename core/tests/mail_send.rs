@@ -293,6 +293,38 @@ fn after_five_days_it_is_given_up() {
 }
 
 #[test]
+fn what_is_accepted_after_it_was_given_up_has_its_attachments() {
+    let relay = Relay::new();
+    let mut shell = Machine::on(&relay, "alice");
+    relay.always("POST /send", Some(broken(IoErrorKind::Unreachable)));
+    shell.files.insert("a.bin".into(), b"attached".to_vec());
+    shell.run(&["send", "--to", "bob", "-s", "Old", "-b", "y", "-a", "a.bin"]).ok();
+    shell.host.now.unix_ms += 6 * 24 * 60 * MINUTE;
+    // It is given up, and there is no room to move the message after its attachments.
+    shell.refuses = Box::new(|effect| match effect {
+        Effect::Rename(rename) if rename.from.path.as_str().contains("/outbox/") => {
+            rename.from.path.file_name().ends_with(".txt").then_some(IoErrorKind::StorageFull)
+        }
+        _ => None,
+    });
+    shell.run(&["daemon", "--once"]);
+    assert!(shell.messages("alice.agenttalk", "failed").is_empty());
+    // Somebody who had been stopped in the middle of an attempt wakes up, and it was accepted.
+    for ((_, path), bytes) in &mut shell.host.files {
+        if path.contains("/outbox/") && path.ends_with(".delivery.json") {
+            *bytes = String::from_utf8_lossy(bytes).replace("\"failed\"", "\"accepted\"").into_bytes();
+        }
+    }
+    shell.refuses = Box::new(|_| None);
+    shell.run(&["daemon", "--once"]).ok();
+    assert_eq!(shell.messages("alice.agenttalk", "sent").len(), 1);
+    let files = shell.host.files.iter().filter(|((_, path), _)| path.ends_with("/a.bin"));
+    let files: Vec<_> = files.map(|((_, path), bytes)| (path.contains("/sent/"), bytes.as_slice())).collect();
+    assert_eq!(files, [(true, &b"attached"[..])]);
+    assert!(!shell.host.files.keys().any(|(_, path)| path.contains("/failed/")));
+}
+
+#[test]
 fn a_notice_that_is_there_is_durable_before_the_message_goes() {
     let relay = Relay::new();
     let mut shell = Machine::on(&relay, "alice");

@@ -221,16 +221,19 @@ impl DeliveryState {
         }
     }
 
-    /// Takes over what another process has found out meanwhile: an acceptance is final, and known to either is known.
+    /// Takes over what another process has found out meanwhile: an acceptance is final, and known to either is known; whom it gave up
+    /// on is given up on, since the owner may have been told, unless the message was accepted all the same.
     pub fn learn(&mut self, other: &Self) {
         self.drop_day.clone_from(&other.drop_day);
         self.drop_day_stays |= other.drop_day_stays;
         for (key, theirs) in &other.recipients {
             match self.recipients.get_mut(key) {
-                Some(ours) if theirs.state == State::Accepted && ours.state != State::Accepted => {
-                    *ours = theirs.clone()
-                }
-                Some(_) => {}
+                Some(ours) => match (ours.state, theirs.state) {
+                    (State::Waiting, State::Accepted | State::Failed) | (State::Failed, State::Accepted) => {
+                        *ours = theirs.clone();
+                    }
+                    _ => {}
+                },
                 None => drop(self.recipients.insert(key.clone(), theirs.clone())),
             }
         }
@@ -318,6 +321,18 @@ mod tests {
         ours.record("a@x", Attempt::Accepted(vec![]), NOW);
         ours.learn(&theirs);
         assert!(ours.is_accepted());
+    }
+
+    #[test]
+    fn whom_another_process_gave_up_on_does_not_wait_again() {
+        let (mut ours, mut theirs) = (state(), state());
+        ours.record("a@x", Attempt::Retry { reason: "no answer".into(), wait_ms: None }, NOW);
+        ours.record("b@y", Attempt::Accepted(vec![]), NOW);
+        for key in ["a@x", "b@y"] {
+            theirs.record(key, Attempt::Permanent { reason: "too old".into() }, NOW);
+        }
+        ours.learn(&theirs);
+        assert_eq!((ours.recipients["a@x"].state, ours.recipients["b@y"].state), (State::Failed, State::Accepted));
     }
 
     #[test]

@@ -9,14 +9,14 @@ use super::plan::{self, Route};
 use super::post::{self, Post};
 use super::{Error, Mailbox};
 use crate::engine::cx::EFFECTS_IN_FLIGHT;
-use crate::engine::effect::EntryKind;
+use crate::engine::effect::{EntryKind, IoErrorKind};
 use crate::engine::event::Level;
 use crate::engine::lock;
 use crate::protocol::address::Address;
 use crate::protocol::config::RelayAccount;
 use crate::protocol::delivery::{Acceptance, Attempt, DeliveryState, State};
 use crate::protocol::id::MessageId;
-use crate::protocol::layout::{AgentHome, Folder};
+use crate::protocol::layout::{AgentHome, Folder, Place};
 use crate::protocol::message::{Draft, Message};
 use crate::protocol::text;
 use crate::protocol::time::{Day, Now};
@@ -592,7 +592,7 @@ async fn settle_locked(
         notice(mailbox, day, id, message, state).await?;
     }
     if message.headers.value("Attachments").is_some() {
-        move_if_there(mailbox, &home.attachments(day, Folder::Outbox, id), &home.attachments(day, folder, id)).await?;
+        move_attachments(mailbox, day, id, folder).await?;
     }
     if folder == Folder::Failed {
         cx.write(&home.delivery(day, folder, id), state.to_json()).await?;
@@ -602,15 +602,26 @@ async fn settle_locked(
     Ok(Delivery::of(id, folder, state))
 }
 
-async fn move_if_there(
-    mailbox: &Mailbox<'_>,
-    from: &crate::protocol::layout::Place,
-    to: &crate::protocol::layout::Place,
-) -> Result<(), Error> {
+/// Moves the attachments out of the outbox, ahead of their message.
+async fn move_attachments(mailbox: &Mailbox<'_>, day: Day, id: &MessageId, to: Folder) -> Result<(), Error> {
+    let home = mailbox.home;
+    let target = home.attachments(day, to, id);
+    if move_if_there(mailbox, &home.attachments(day, Folder::Outbox, id), &target).await? || to != Folder::Sent {
+        return Ok(());
+    }
+    // They were given up, which broke off after this, and then somebody who was late had the message accepted.
+    if move_if_there(mailbox, &home.attachments(day, Folder::Failed, id), &target).await? {
+        mailbox.cx.remove(&home.delivery(day, Folder::Failed, id)).await?;
+    }
+    Ok(())
+}
+
+/// Whether it was there.
+async fn move_if_there(mailbox: &Mailbox<'_>, from: &Place, to: &Place) -> Result<bool, Error> {
     match mailbox.cx.rename(from, to).await {
         // A crash after the rename: it was moved already.
-        Err(error) if error.io_kind() == Some(crate::engine::effect::IoErrorKind::NotFound) => Ok(()),
-        other => Ok(other?),
+        Err(error) if error.io_kind() == Some(IoErrorKind::NotFound) => Ok(false),
+        other => Ok(other.map(|()| true)?),
     }
 }
 

@@ -62,3 +62,10 @@ fn what_was_stored_is_entered_before_what_was_dropped_is_judged() {
 fn the_notice_of_what_is_given_up_has_a_name_that_lasts() {
     goes_well(16_512);
 }
+
+/// A process was stopped in the middle of an attempt. Another one gave the message up, moved its attachments to `failed/`, and had no
+/// room to move the message; the first woke up and had it wait again, for attachments that were not there.
+#[test]
+fn what_was_given_up_does_not_wait_again() {
+    goes_well(28_114);
+}
