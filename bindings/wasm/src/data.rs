@@ -4,6 +4,9 @@
 //! A value from outside may be anything: a proxy, an object of getters that throw, one that contains itself. Whatever it is, it becomes
 //! data within bounds, or an `argument` failure.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use azall_bindings::{Failure, Value};
 use js_sys::{Array, ArrayBuffer, BigInt, Object, Reflect, Uint8Array};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -24,6 +27,14 @@ const MOST_TEXT: usize = 1 << 26;
 
 /// The largest integer that a number holds exactly, as all below it.
 const LARGEST_SAFE: i128 = (1 << 53) - 1;
+
+/// How many names of fields are kept, and how long one may be that is: the core's own are fewer and shorter. Others may be anybody's.
+const MOST_NAMES: usize = 256;
+const LONGEST_NAME: usize = 32;
+
+thread_local! {
+    static NAMES: RefCell<BTreeMap<String, JsValue>> = const { RefCell::new(BTreeMap::new()) };
+}
 
 // js-sys has these without `catch`: what a proxy or a detached buffer throws would fly past everything that has to be undone.
 #[wasm_bindgen]
@@ -228,11 +239,25 @@ fn map_to_js(fields: &[(Value, Value)]) -> Result<JsValue, Failure> {
     Ok(object.into())
 }
 
+/// The name of a field as JavaScript's text. The same few come again and again, so they are made once.
+fn name_to_js(name: &str) -> JsValue {
+    NAMES.with_borrow_mut(|names| {
+        if let Some(known) = names.get(name) {
+            return known.clone();
+        }
+        let made = JsValue::from_str(name);
+        if names.len() < MOST_NAMES && name.len() <= LONGEST_NAME {
+            names.insert(name.to_owned(), made.clone());
+        }
+        made
+    })
+}
+
 /// Gives an object a property of its own, whatever its name: that of the prototype, set as others are, would be something else.
 fn set(object: &Object, key: &str, value: &JsValue) -> Result<(), Failure> {
     let refused = |_| Failure::new("data", format!("the field {key:?} cannot be set"));
     if key != "__proto__" {
-        return Reflect::set(object, &key.into(), value).map(|_| ()).map_err(refused);
+        return Reflect::set(object, &name_to_js(key), value).map(|_| ()).map_err(refused);
     }
     let property = Object::new();
     for flag in ["enumerable", "configurable", "writable"] {
