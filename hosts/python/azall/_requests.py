@@ -51,11 +51,13 @@ def plain(document: Any) -> Any:  # noqa: ANN401  (plain data)
 
 
 def _addresses(given: Addresses) -> list[str]:
-    listed = given.split(",") if isinstance(given, str) else list(given)
-    for address in listed:
-        if not isinstance(address, str):
-            raise ArgumentError(f"an address is text, not {type(address).__name__}", "argument", 2)
-    return [address.strip() for address in listed]
+    return [_address(each) for each in (given.split(",") if isinstance(given, str) else given)]
+
+
+def _address(given: object) -> str:
+    if not isinstance(given, str):
+        raise ArgumentError(f"an address is text, not {type(given).__name__}", "argument", 2)
+    return given.strip()
 
 
 def _day(given: Day | None) -> str | None:
