@@ -167,7 +167,7 @@ async fn list_files(
 ) -> Result<Listing, Error> {
     let place = session.home.folder(day, folder);
     let mut listing = Listing { messages: Vec::with_capacity(ids.len()), damaged: Vec::new() };
-    let files = ids.iter().map(|id| [id.as_str(), ".txt"].concat()).collect();
+    let files = ids.iter().map(MessageId::file_name).collect();
     let heads = session.cx.read_many(&place, files, HEAD_BYTES).await?;
     for (id, head) in ids.iter().zip(heads) {
         let location = Location { day, folder, id: id.clone() };
@@ -206,8 +206,7 @@ async fn whole_head(
         return Ok(head);
     }
     let folder = session.home.folder(location.day, location.folder);
-    let file = [location.id.as_str(), ".txt"].concat();
-    let again = session.cx.read_many(&folder, vec![file], LONG_HEAD_BYTES).await;
+    let again = session.cx.read_many(&folder, vec![location.id.file_name()], LONG_HEAD_BYTES).await;
     let longer = again.map_err(|error| NoRow::Damaged(error.to_string()))?.pop();
     Ok(longer.and_then(Result::ok).unwrap_or(head))
 }
@@ -221,8 +220,8 @@ fn row(session: &Session, seal: &VerdictSeal, location: Location, head: FileHead
     }
     let sealed = head.verdict.as_deref().and_then(|header| seal.read(header, &subjects(&head)));
     let is_doubtful =
-        |folder: Folder| folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
-    let verdict = sealed.filter(|_| !is_doubtful(location.folder)).map(|sealed| sealed.verdict);
+        || location.folder == Folder::Inbox && session.mailbox().memo.is_doubtful(location.day, &location.id);
+    let verdict = sealed.filter(|_| !is_doubtful()).map(|sealed| sealed.verdict);
     let unread = head.is_new();
     let attachments = head.attachments.as_deref().map(attachment_names).unwrap_or_default();
     let own = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();

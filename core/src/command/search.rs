@@ -179,7 +179,7 @@ async fn search_folder(
     let mut matches = Vec::new();
     let mut scratch = Vec::new();
     for chunk in ids.chunks(FILES_PER_READ) {
-        let names = chunk.iter().map(|id| format!("{id}.txt")).collect();
+        let names = chunk.iter().map(|id| id.file_name()).collect();
         let files = session.cx.read_many(&place, names, READ_LIMIT).await?;
         for (id, file) in chunk.iter().zip(files) {
             let location = Location { day, folder, id: id.clone() };

@@ -20,6 +20,9 @@ pub enum IdError {
     Fingerprint(String),
 }
 
+/// What the name of a message's file ends with.
+const FILE_ENDING: &str = ".txt";
+
 /// A message id that is safe as a file name. Ids that come from outside go through [`MessageId::parse`], or
 /// [`MessageId::from_untrusted`] where a message must not be lost for its odd id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +60,18 @@ impl MessageId {
     pub fn with_content_suffix(&self, content: &[u8]) -> Self {
         let keep = text::prefix(&self.0, LONGEST_ID - 9);
         Self(format!("{keep}-{}", short_sha256(content, 8)))
+    }
+
+    /// The name of the message's file (PROTOCOL section 1).
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        [&self.0, FILE_ENDING].concat()
+    }
+
+    /// The id of the message in a file of this name; `None` for a file that holds no message.
+    #[must_use]
+    pub fn of_file(name: &str) -> Option<Self> {
+        Self::parse(name.strip_suffix(FILE_ENDING)?).ok()
     }
 
     /// The id as text.

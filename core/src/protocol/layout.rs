@@ -301,7 +301,7 @@ impl AgentHome {
     /// A message's file.
     #[must_use]
     pub fn message(&self, day: Day, folder: Folder, id: &MessageId) -> Place {
-        self.folder(day, folder).push(&format!("{id}.txt"))
+        self.folder(day, folder).push(&id.file_name())
     }
 
     /// The folder of a message's attachments.

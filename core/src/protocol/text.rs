@@ -245,6 +245,7 @@ mod tests {
                 prop_assert_eq!(for_terminal(&harmless), &*harmless);
             }
             prop_assert!(is_header_safe(&for_terminal_line(&text)));
+            prop_assert_eq!(strip(strip(&text)), strip(&text));
             prop_assert_eq!(strip(&text), text.trim_matches(is_space));
             prop_assert!(strip_end(&text).ends_with(strip(&text)));
         }

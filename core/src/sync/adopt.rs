@@ -112,7 +112,7 @@ async fn changed_since(mailbox: &Mailbox<'_>, since_ms: i64) -> Result<Vec<Candi
         for entry in mailbox.cx.list_with_meta(&mailbox.home.folder(day, folder)).await? {
             if entry.kind == EntryKind::File
                 && entry.modified_ms >= since_ms
-                && let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok())
+                && let Some(id) = MessageId::of_file(&entry.name)
             {
                 found.push(Candidate { day, folder, id, modified_ms: entry.modified_ms });
             }
@@ -128,7 +128,7 @@ async fn stored_first(mailbox: &Mailbox<'_>, candidates: Vec<Candidate>) -> Resu
     for candidates in candidates.chunk_by(|one, other| (one.day, one.folder) == (other.day, other.folder)) {
         for some in candidates.chunks(AT_ONCE) {
             let Some(Candidate { day, folder, .. }) = some.first() else { continue };
-            let names = some.iter().map(|candidate| format!("{}.txt", candidate.id)).collect();
+            let names = some.iter().map(|candidate| candidate.id.file_name()).collect();
             let heads = mailbox.cx.read_many(&mailbox.home.folder(*day, *folder), names, HEAD_BYTES).await?;
             for (candidate, head) in some.iter().zip(heads) {
                 if head.is_ok_and(|head| Head::parse(&head.bytes).verdict.is_some()) {
@@ -270,7 +270,7 @@ async fn is_repeated(
     for day in mailbox.days().await? {
         for folder in [Folder::Inbox, Folder::Held] {
             for entry in mailbox.cx.list(&mailbox.home.folder(day, folder)).await? {
-                let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) else {
+                let Some(id) = MessageId::of_file(&entry.name) else {
                     continue;
                 };
                 let is_itself = (day, folder, &id) == (candidate.day, candidate.folder, &candidate.id);

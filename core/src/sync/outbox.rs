@@ -255,7 +255,7 @@ async fn waiting(mailbox: &Mailbox<'_>) -> Result<Vec<(Day, MessageId)>, Error> 
     let mut found = Vec::new();
     for (day, entries) in mailbox.cx.all(EFFECTS_IN_FLIGHT, lists).await {
         for entry in entries?.into_iter().filter(|entry| entry.kind == EntryKind::File) {
-            if let Some(id) = entry.name.strip_suffix(".txt").and_then(|stem| MessageId::parse(stem).ok()) {
+            if let Some(id) = MessageId::of_file(&entry.name) {
                 found.push((day, id));
             }
         }

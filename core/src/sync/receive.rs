@@ -312,7 +312,7 @@ impl<'a> Desk<'a> {
         let (cx, home) = (self.mailbox.cx, self.mailbox.home);
         for (day, names) in &self.unfinished {
             for id in [&id, &spare] {
-                if names.contains(&format!("{id}.txt")) && self.holds_same(*day, id, &text).await? {
+                if names.contains(&id.file_name()) && self.holds_same(*day, id, &text).await? {
                     return Ok(None);
                 }
             }
@@ -337,7 +337,7 @@ impl<'a> Desk<'a> {
     }
 
     fn is_taken(&self, id: &MessageId) -> bool {
-        self.taken.contains(&format!("{id}.txt"))
+        self.taken.contains(&id.file_name())
     }
 
     /// Whether the file of this id is this very message, however its status and our own headers read by now: then an

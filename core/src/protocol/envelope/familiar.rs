@@ -17,7 +17,7 @@ use ed25519_dalek::VerifyingKey;
 /// From this many checks on, a key is familiar.
 pub(super) const OFTEN: u32 = 128;
 
-/// The most keys that are familiar at a time, each with a table of 30 KB; the one that was seen last of all makes room.
+/// The most keys that are familiar at a time, each with a table of 30 KB; the one that was not asked for longest makes room.
 const MOST_FAMILIAR: usize = 16;
 
 /// The most keys that are counted at a time; when there are more, all are counted anew.

@@ -48,7 +48,6 @@ fn is_sound_encoding(encoding: &[u8; 32]) -> bool {
 }
 
 /// A public key that may sign.
-#[derive(Clone)]
 pub(super) enum PublicKey {
     /// Decompressed for this check.
     Plain(VerifyingKey),
